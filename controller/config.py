@@ -1,0 +1,176 @@
+"""The controller's configuration: flags, else FAREBOX_* variables of the same names, else defaults.
+
+The one rule: it is checked whole before anything starts, and every mistake is one sentence that
+says what to write. This module must not know what the values are used for.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from controller.terms import Terms
+from controller.watch import INTERVAL_MS
+from farebox.core.instant import DurationMs
+from farebox.runtime.endpoints import Endpoint, EndpointError, parse_loopback
+from farebox.runtime.logs import LEVELS
+
+MS_MAX: Final = 30 * 24 * 3_600_000
+LISTEN: Final = Endpoint("127.0.0.1", 7447)
+ADMIN: Final = Endpoint("127.0.0.1", 7448)
+_TERMS: Final = Terms()
+
+USAGE: Final = """\
+usage: python -m controller --manifests DIR --state FILE [options]
+
+  --manifests DIR       folder of BudgetPools, ModelTiers, TaskProfiles, RoutingPolicies (required)
+  --state FILE          the ledger, a SQLite file; made when it isn't there (required)
+  --listen ADDRESS      where sidecars connect (127.0.0.1:7447; port 0: any)
+  --admin ADDRESS       probes, metrics and views (127.0.0.1:7448; port 0: any)
+  --ready-file FILE     written with the ports and the pid once the controller serves
+  --heartbeat-ms N      how often a sidecar reports (5000)
+  --ttl-ms N            how long it may spend after a report (15000)
+  --recall-wait-ms N    how long to wait for money asked back (500)
+  --forget-after-ms N   how long an ended window is kept (86400000)
+  --poll-ms N           how often the folder is looked at (500)
+  --variables A=B,...   what ${A} stands for in a baseURL
+  --log-level LEVEL     debug, info, warning or error (info)
+
+Each flag can be given as an environment variable, such as FAREBOX_READY_FILE; the flag wins.
+"""
+
+
+class ConfigError(Exception):
+    """What is wrong with the configuration: one sentence for each mistake."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All that can be configured; durations in milliseconds."""
+
+    manifests: Path
+    state: Path
+    listen: Endpoint = LISTEN
+    admin: Endpoint = ADMIN
+    ready_file: Path | None = None
+    heartbeat: DurationMs = _TERMS.heartbeat
+    ttl: DurationMs = _TERMS.ttl
+    recall_wait: DurationMs = _TERMS.recall_wait
+    forget_after: DurationMs = _TERMS.forget_after
+    poll: DurationMs = INTERVAL_MS
+    variables: Mapping[str, str] = field(default_factory=dict)
+    log_level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """A flag, the field of Config that it fills, and how its text is read (or ValueError)."""
+
+    field: str
+    read: Callable[[str], Any]
+    required: bool = False
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if not path.is_dir():
+        raise ValueError(f"{text!r} is not a folder: name the folder of your manifests")
+    return path
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir():
+        raise ValueError(f"{text!r} can't be a file: name one in a folder that exists")
+    return path
+
+
+def _duration(text: str) -> DurationMs:
+    if not re.fullmatch(r"[0-9]{1,12}", text) or not 1 <= int(text) <= MS_MAX:
+        raise ValueError(f"{text!r} is not a time: write milliseconds, 1 to {MS_MAX}")
+    return DurationMs(int(text))
+
+
+def _variables(text: str) -> Mapping[str, str]:
+    pairs = [pair.partition("=") for pair in text.split(",") if pair]
+    for name, equals, _ in pairs:
+        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise ValueError(f"{text!r} are not variables: write NAME=value,NAME=value")
+    return {name: value for name, _, value in pairs}
+
+
+def _level(text: str) -> str:
+    if text not in LEVELS:
+        raise ValueError(f"{text!r} is not a log level: write one of {', '.join(LEVELS)}")
+    return text
+
+
+OPTIONS: Final[Mapping[str, _Option]] = {
+    "--manifests": _Option("manifests", _folder, required=True),
+    "--state": _Option("state", _file, required=True),
+    "--listen": _Option("listen", parse_loopback),
+    "--admin": _Option("admin", parse_loopback),
+    "--ready-file": _Option("ready_file", _file),
+    "--heartbeat-ms": _Option("heartbeat", _duration),
+    "--ttl-ms": _Option("ttl", _duration),
+    "--recall-wait-ms": _Option("recall_wait", _duration),
+    "--forget-after-ms": _Option("forget_after", _duration),
+    "--poll-ms": _Option("poll", _duration),
+    "--variables": _Option("variables", _variables),
+    "--log-level": _Option("log_level", _level),
+}
+
+
+def read_config(argv: Sequence[str], environment: Mapping[str, str]) -> Config:
+    """Read flags and environment. Raises ConfigError with every mistake there is."""
+    mistakes: list[str] = []
+    texts = _texts(argv, environment, mistakes)
+    values: dict[str, Any] = {}
+    for flag, option in OPTIONS.items():
+        if flag in texts:
+            try:
+                values[option.field] = option.read(texts[flag])
+            except (EndpointError, ValueError) as error:
+                mistakes.append(f"{flag}: {error}.")
+        elif option.required:
+            mistakes.append(f"{flag} is missing: give it, or set {variable_of(flag)}.")
+    ttl, heartbeat = values.get("ttl", _TERMS.ttl), values.get("heartbeat", _TERMS.heartbeat)
+    if ttl < 2 * heartbeat:
+        mistakes.append(
+            f"--ttl-ms {ttl} must be at least twice --heartbeat-ms {heartbeat}: "
+            "else one late report stops a sidecar."
+        )
+    if mistakes:
+        raise ConfigError(mistakes)
+    return Config(**values)
+
+
+def variable_of(flag: str) -> str:
+    """The environment variable of a flag: --ready-file is FAREBOX_READY_FILE."""
+    return "FAREBOX_" + flag.removeprefix("--").replace("-", "_").upper()
+
+
+def _texts(
+    argv: Sequence[str], environment: Mapping[str, str], mistakes: list[str]
+) -> dict[str, str]:
+    """What was given for each flag, on the command line or else in the environment."""
+    texts = {
+        flag: environment[variable_of(flag)] for flag in OPTIONS if variable_of(flag) in environment
+    }
+    rest = list(argv)
+    while rest:
+        flag, equals, text = rest.pop(0).partition("=")
+        if flag not in OPTIONS:
+            mistakes.append(f"{flag!r} is not a flag of the controller: see --help.")
+        elif equals:
+            texts[flag] = text
+        elif rest:
+            texts[flag] = rest.pop(0)
+        else:
+            mistakes.append(f"{flag} has no value: write {flag} VALUE.")
+    return texts

@@ -1,0 +1,58 @@
+"""Who is there: heard from, away, silent past its deadline, gone for good.
+
+The one rule: silence freezes a holder's leases and frees nothing of them; only its own word does.
+This module must not know what a holder says.
+"""
+
+from controller.events import Draft, StreamId
+from controller.store.protocol import ForgetHolder
+from controller.world import Holder, World
+from farebox.core.instant import BootMs, UtcMs
+from farebox.core.leases import LeaseEvent, next_lease_state
+
+
+def hear(world: World, draft: Draft, holder: Holder, boot_ms: BootMs) -> None:
+    """A holder has spoken: all its leases live another `ttl`, frozen ones revive."""
+    holder.boot_ms = boot_ms
+    holder.heard_at = draft.now
+    holder.deadline = UtcMs(draft.now + world.terms.ttl)
+    if not holder.frozen:
+        return
+    holder.frozen = False
+    world.watch(holder)
+    for entry in holder.leases.values():
+        entry.state = next_lease_state(entry.state, LeaseEvent.REPORTED)
+    world.refresh_all(holder)
+
+
+def leave(world: World, draft: Draft, stream: StreamId) -> None:
+    """A stream is over. Its holder can be told nothing, so it waits for nothing either."""
+    holder = world.holder_on(stream)
+    world.streams.pop(stream, None)
+    if holder is None:
+        return
+    holder.stream = None
+    for charge in tuple(holder.wants):
+        world.stop_waiting(holder, charge)
+    world.refresh_all(holder)
+    forget_if_gone(world, draft, holder)
+
+
+def fall_silent(world: World, draft: Draft, holder: Holder) -> None:
+    """Freeze a holder that is silent past its deadline, or be reminded again at its deadline."""
+    holder.watched = False
+    if holder.deadline > draft.now:
+        world.watch(holder)
+        return
+    holder.frozen = True
+    for entry in holder.leases.values():
+        entry.state = next_lease_state(entry.state, LeaseEvent.DEADLINE_PASSED)
+    world.refresh_all(holder)
+    forget_if_gone(world, draft, holder)
+
+
+def forget_if_gone(world: World, draft: Draft, holder: Holder) -> None:
+    """Forget a holder that is away, silent past its deadline, and has no lease."""
+    if holder.stream is None and holder.frozen and not holder.leases:
+        del world.holders[holder.uid]
+        draft.writes.append(ForgetHolder(holder=holder.uid))

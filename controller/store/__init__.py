@@ -1,0 +1,1 @@
+"""The durable ledger behind the engine: one protocol, and what keeps it."""

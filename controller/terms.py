@@ -1,0 +1,32 @@
+"""The terms on which money is lent: how long things last.
+
+The one rule: every duration of the engine has its name here. This module must not know where the
+values come from.
+"""
+
+from dataclasses import dataclass
+
+from farebox.core.instant import DurationMs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """Durations in milliseconds.
+
+    `heartbeat`: how often a holder reports. `ttl`: how long it may spend after a report.
+    `recall_wait`: how long others wait for what a holder was asked to give back. `recall_rest`: how
+    long a holder that gave nothing is then left alone. `retry`: when to ask again for money that
+    calls hold. `window_margin`: so long before a window ends, at most a tenth of it, nothing of it
+    is lent or held any more, so that what a holder sends arrives within the window that pays for
+    it. `forget_after`: how long a window is kept after its end. `drift_ppm`: how far a holder's
+    clock may run off, in parts per million.
+    """
+
+    heartbeat: DurationMs = DurationMs(5_000)
+    ttl: DurationMs = DurationMs(15_000)
+    recall_wait: DurationMs = DurationMs(500)
+    recall_rest: DurationMs = DurationMs(1_000)
+    retry: DurationMs = DurationMs(1_000)
+    window_margin: DurationMs = DurationMs(250)
+    forget_after: DurationMs = DurationMs(24 * 3_600_000)
+    drift_ppm: int = 500

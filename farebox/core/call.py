@@ -1,0 +1,51 @@
+"""One call as its caller made it, whatever API it came by.
+
+The one rule: a `Call` holds facts only, no opinion about them. Dialects make it; this module must
+not know any provider's JSON.
+"""
+
+import enum
+from dataclasses import dataclass, field
+
+from farebox.core.budgets import Keys
+
+
+class Priority(enum.StrEnum):
+    """How important a call says it is."""
+
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who calls and what for, from headers, baggage or body; "" where the caller is silent."""
+
+    keys: Keys = field(default_factory=Keys)
+    task: str = ""
+    priority: Priority = Priority.NORMAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What was asked.
+
+    `body_bytes` is the length of the whole body, which bounds its tokens. `output_tokens` is the
+    caller's own max_tokens, None when it gave none. `prompt` is the last user message, `system` the
+    system text, `turns` the number of messages. `path` is the API path below the provider.
+    """
+
+    path: str
+    model: str
+    identity: Identity
+    body_bytes: int
+    prompt: str = ""
+    system: str = ""
+    turns: int = 1
+    output_tokens: int | None = None
+    choices: int = 1
+    stream: bool = False
+    usage_asked: bool = False
+    tools: int = 0
+    images: int = 0
+    json_schema: bool = False

@@ -1,0 +1,353 @@
+"""Which model serves a call: the cheapest that suffices and whose worst case fits the money left.
+
+The order of attempts, each tried on every candidate in order of expected cost: as asked; with a
+lower max_tokens; on a lower tier, where every exhausted pool allows it. The one rule: every
+candidate that is not taken keeps its reason. This module must not know which pools the money comes
+from.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from operator import gt
+from typing import Final, NamedTuple
+
+from farebox.core.call import Call
+from farebox.core.classify import Classification, asks_for_any_model
+from farebox.core.estimate import (
+    Estimate,
+    estimate,
+    input_bound_of_text,
+    input_expected,
+    output_affordable,
+    with_overrun,
+)
+from farebox.core.money import ZERO, Nanos
+from farebox.core.policy import Policy
+from farebox.core.reasons import Reason
+from farebox.core.tasks import Freedom
+from farebox.core.tiers import Capability, Model, Tier
+
+_NOTHING_SPECIAL: Final[frozenset[Capability]] = frozenset()
+
+
+class Candidate(NamedTuple):
+    """A model that may serve the call, with the call's estimate on it."""
+
+    tier: Tier | None
+    model: Model
+    estimate: Estimate
+    sufficient: bool
+
+
+class Rejected(NamedTuple):
+    """A model that was not taken, and why."""
+
+    model: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All candidates of a call, cheapest first, before money is looked at.
+
+    `output_min` is the floor below which max_tokens is not lowered. `preference` is why the first
+    sufficient candidate would serve. `refusal` is set when there is no candidate at all.
+    """
+
+    candidates: tuple[Candidate, ...]
+    rejected: tuple[Rejected, ...]
+    output_min: int
+    preference: Reason = Reason.CHEAPEST_SUFFICIENT
+    refusal: Reason | None = None
+
+    @property
+    def need(self) -> Nanos:
+        """The money that the preferred candidate wants held."""
+        return next((c.estimate.worst for c in self.candidates if c.sufficient), ZERO)
+
+
+class Route(NamedTuple):
+    """The model chosen, what to ask it for, what to hold for it, and why."""
+
+    candidate: Candidate
+    output_asked: int
+    hold: Nanos
+    reason: Reason
+    rejected: tuple[Rejected, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoFit:
+    """No candidate fits the money: what the smallest useful call would take, and hints.
+
+    `fits_max_tokens` is what the preferred model could write for the money left (negative:
+    nothing); `cheaper_model` a model that would fit, though the rules do not let it serve.
+    """
+
+    need: Nanos
+    least: Nanos
+    fits_max_tokens: int
+    cheaper_model: str
+    rejected: tuple[Rejected, ...]
+
+
+def plan(call: Call, found: Classification, policy: Policy) -> Plan:
+    """List the candidates of a call, sufficient ones and lower tiers, each cheapest first."""
+    asked = policy.catalogue.find(call.model)
+    if asked is None and not asks_for_any_model(call, policy.marks):
+        return _nothing(Reason.UNPRICED_MODEL)
+    offered: Iterable[tuple[Tier | None, Model]] = policy.catalogue
+    preference = Reason.CHEAPEST_SUFFICIENT
+    if asked is not None and (asked[0] is None or policy.routing.freedom is Freedom.PINNED):
+        offered, preference = (asked,), Reason.MODEL_PINNED
+    bounds = _bounds(call, found, policy, asked[1] if asked else None)
+    candidates, rejected = [], []
+    for tier, model in offered:
+        why = _unfit(bounds, tier, model)
+        if why is None:
+            candidates.append(_candidate(call, found, policy, tier, model))
+        else:
+            rejected.append(Rejected(model=model.name, reason=why))
+    if not candidates:
+        return _nothing(_why_nothing(rejected), tuple(rejected))
+    candidates.sort(key=lambda c: (c.estimate.expected, c.estimate.worst, c.model.name))
+    return Plan(
+        candidates=_with_a_sufficient_one(candidates),
+        rejected=tuple(rejected),
+        output_min=_output_min(call, found, policy),
+        preference=preference,
+    )
+
+
+def route(
+    plan_: Plan,
+    call: Call,
+    *,
+    headroom: Nanos,
+    may_downgrade: bool,
+    tried: frozenset[str] = frozenset(),
+) -> Route | NoFit:
+    """Choose among the candidates for the money left; `tried` models have failed already."""
+    open_ = [c for c in plan_.candidates if c.model.name not in tried]
+    sufficient = [c for c in open_ if c.sufficient]
+    lower = sorted((c for c in open_ if not c.sufficient), key=_rank, reverse=True)
+    reason = Reason.FAILED_OVER if tried else plan_.preference
+    chosen = _as_asked(sufficient, headroom, reason) or _lowered(
+        plan_, sufficient, call, headroom, Reason.OUTPUT_LOWERED
+    )
+    if chosen is None and may_downgrade:
+        chosen = _as_asked(lower, headroom, Reason.TIER_LOWERED) or _lowered(
+            plan_, lower, call, headroom, Reason.TIER_LOWERED
+        )
+    if chosen is None:
+        usable = sufficient + (lower if may_downgrade else [])
+        return _no_fit(plan_, call, usable, headroom, tried)
+    usable = sufficient if chosen.candidate.sufficient else sufficient + lower
+    passed_over = _passed_over(plan_, chosen.candidate, usable, headroom, tried)
+    return chosen._replace(rejected=plan_.rejected + passed_over)
+
+
+def _nothing(reason: Reason, rejected: tuple[Rejected, ...] = ()) -> Plan:
+    return Plan(candidates=(), rejected=rejected, output_min=0, refusal=reason)
+
+
+def _why_nothing(rejected: Iterable[Rejected]) -> Reason:
+    reasons = {one.reason for one in rejected}
+    return Reason.CONTEXT_EXCEEDED if Reason.CONTEXT_TOO_LONG in reasons else Reason.NO_CANDIDATE
+
+
+def _output_min(call: Call, found: Classification, policy: Policy) -> int:
+    floor = max(found.output_min, policy.routing.output_tokens_min)
+    return floor if call.output_tokens is None else min(floor, call.output_tokens)
+
+
+def _candidate(
+    call: Call, found: Classification, policy: Policy, tier: Tier | None, model: Model
+) -> Candidate:
+    asked = call.output_tokens
+    if asked is None:
+        default = max(policy.routing.output_tokens_default, _output_min(call, found, policy))
+        asked = min(default, model.max_output_tokens)
+    return Candidate(
+        tier=tier,
+        model=model,
+        estimate=estimate(call, model, output_asked=asked, output_expected=found.output_expected),
+        sufficient=tier is None or found.difficulty <= tier.max_difficulty,
+    )
+
+
+def _rank(candidate: Candidate) -> int:
+    return 0 if candidate.tier is None else candidate.tier.rank
+
+
+def _with_a_sufficient_one(candidates: list[Candidate]) -> tuple[Candidate, ...]:
+    """Take the highest tier that may serve as sufficient when none is by its difficulty.
+
+    A model that the caller named, a ceiling of the task or a missing capability can leave only
+    lower tiers; nothing better may serve, so these are no downgrade that a pool has to allow.
+    """
+    if any(candidate.sufficient for candidate in candidates):
+        return tuple(candidates)
+    top = max(_rank(candidate) for candidate in candidates)
+    return tuple(c._replace(sufficient=_rank(c) == top) for c in candidates)
+
+
+class _Bounds(NamedTuple):
+    """What a model must be to serve a call at all; None and 0 leave a bound open.
+
+    `ceiling` is the model that the caller named; `dearest` its rates, which none may exceed.
+    """
+
+    floor: Tier | None
+    top: Tier | None
+    ceiling: Model | None
+    dearest: tuple[int, ...] | None
+    needed: frozenset[Capability]
+    output: int
+    input_max: int
+    input_expected: int
+
+
+def _bounds(call: Call, found: Classification, policy: Policy, ceiling: Model | None) -> _Bounds:
+    may_cost_more = ceiling is None or policy.routing.freedom is Freedom.HINT
+    return _Bounds(
+        floor=policy.catalogue.tier_named(found.floor_tier),
+        top=policy.catalogue.tier_named(found.ceiling_tier),
+        ceiling=ceiling,
+        dearest=None if ceiling is None or may_cost_more else ceiling.price.rates.vector,
+        needed=_capabilities_needed(call),
+        output=call.output_tokens or 0,
+        # Pictures are not in the text: then the window itself is the bound, and nothing too long.
+        input_max=0 if call.images else input_bound_of_text(call),
+        input_expected=input_expected(call),
+    )
+
+
+def _unfit(bounds: _Bounds, tier: Tier | None, model: Model) -> Reason | None:
+    """Why a model can't serve the call at all, whatever the money; None when it can."""
+    if tier is not None:
+        why = _out_of_bounds(bounds, tier, model)
+        if why is not None:
+            return why
+    if bounds.output > model.max_output_tokens:
+        return Reason.OUTPUT_TOO_LONG
+    # The guard is on the likely length; a text whose bound fits is never turned away.
+    if (
+        tier is not None
+        and bounds.input_max > model.context_window
+        and bounds.input_expected > model.context_window * tier.context_guard
+    ):
+        return Reason.CONTEXT_TOO_LONG
+    return None
+
+
+def _out_of_bounds(bounds: _Bounds, tier: Tier, model: Model) -> Reason | None:
+    named = model is bounds.ceiling
+    if bounds.top is not None and tier.rank > bounds.top.rank:
+        return Reason.ABOVE_CEILING
+    if (
+        bounds.dearest is not None
+        and not named
+        and any(map(gt, model.price.rates.vector, bounds.dearest))
+    ):
+        return Reason.ABOVE_CEILING
+    # What the caller names itself may lie below the floor of its task: it has decided.
+    if bounds.floor is not None and tier.rank < bounds.floor.rank and not named:
+        return Reason.BELOW_FLOOR
+    if not bounds.needed <= model.capabilities:
+        return Reason.CAPABILITY_MISSING
+    return None
+
+
+def _capabilities_needed(call: Call) -> frozenset[Capability]:
+    if not (call.tools or call.images or call.json_schema):
+        return _NOTHING_SPECIAL
+    needed = (
+        (Capability.TOOLS, call.tools),
+        (Capability.VISION, call.images),
+        (Capability.JSON_SCHEMA, call.json_schema),
+    )
+    return frozenset(capability for capability, wanted in needed if wanted)
+
+
+def _as_asked(candidates: Iterable[Candidate], headroom: Nanos, reason: Reason) -> Route | None:
+    for candidate in candidates:
+        if candidate.estimate.worst <= headroom:
+            return Route(
+                candidate=candidate,
+                output_asked=candidate.estimate.output_asked,
+                hold=candidate.estimate.worst,
+                reason=reason,
+            )
+    return None
+
+
+def _lowered(
+    plan_: Plan, candidates: Iterable[Candidate], call: Call, headroom: Nanos, reason: Reason
+) -> Route | None:
+    for candidate in candidates:
+        affordable = output_affordable(call, candidate.model, money=headroom)
+        output = min(affordable, candidate.estimate.output_asked)
+        if output >= max(plan_.output_min, 1):
+            lowered = estimate(call, candidate.model, output_asked=output)
+            return Route(
+                candidate=candidate,
+                output_asked=output,
+                hold=lowered.worst,
+                reason=reason,
+            )
+    return None
+
+
+def _no_fit(
+    plan_: Plan,
+    call: Call,
+    usable: list[Candidate],
+    headroom: Nanos,
+    tried: frozenset[str],
+) -> NoFit:
+    leasts = [
+        estimate(
+            call, c.model, output_asked=min(max(plan_.output_min, 1), c.estimate.output_asked)
+        ).worst
+        for c in usable
+    ]
+    fits = [output_affordable(call, c.model, money=headroom) for c in usable if c.sufficient]
+    closed = [c for c in plan_.candidates if all(c is not one for one in usable)]
+    others = (c for c in closed if c.model.name not in tried)
+    cheaper = next((c.model.name for c in others if c.estimate.worst <= headroom), "")
+    return NoFit(
+        need=plan_.need,
+        least=min(leasts, default=plan_.need),
+        fits_max_tokens=max(fits, default=-1),
+        cheaper_model=cheaper,
+        rejected=plan_.rejected + _passed_over(plan_, None, usable, headroom, tried),
+    )
+
+
+def _passed_over(
+    plan_: Plan,
+    chosen: Candidate | None,
+    usable: list[Candidate],
+    headroom: Nanos,
+    tried: frozenset[str],
+) -> tuple[Rejected, ...]:
+    """Why each candidate but the chosen one does not serve; `usable` are those that could have."""
+    passed_over = []
+    for candidate in plan_.candidates:
+        if candidate.model.name in tried:
+            reason = Reason.TRIED_ALREADY
+        elif all(candidate is not one for one in usable):
+            reason = Reason.DIFFICULTY_TOO_HIGH
+        elif candidate.estimate.worst > headroom:
+            reason = Reason.DOES_NOT_FIT
+        else:
+            reason = Reason.COSTS_MORE if candidate.sufficient else Reason.DIFFICULTY_TOO_HIGH
+        if candidate is not chosen:
+            passed_over.append(Rejected(model=candidate.model.name, reason=reason))
+    return tuple(passed_over)
+
+
+def output_bound(model: Model, output_asked: int, choices: int) -> int:
+    """How many tokens a stream may carry before it has provably crossed its hold."""
+    return with_overrun(model, output_asked) * choices

@@ -1,0 +1,227 @@
+"""What must hold between resources: parents, tiers and names that other resources give.
+
+The one rule: blame falls on what is new, never on what was in force before; and every blame says
+which field to change. This module must not know files beyond the place of a field, or what happens
+to a resource that is blamed.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import TypeVar
+
+from farebox.core.budgets import DEPTH_MAX, Pool, PoolUid
+from farebox.core.tasks import RoutingPolicy, TaskProfile
+from farebox.core.tiers import Tier
+from farebox.manifests.resources import ResourceId, Source
+from farebox.manifests.scalars import did_you_mean
+
+Wanted = TypeVar("Wanted", Pool, Tier, TaskProfile, RoutingPolicy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blame:
+    """A resource that can't stand as it is beside the others."""
+
+    id: ResourceId
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Standing:
+    """The sources to check, those in force before first; `fresh` are the new ones."""
+
+    sources: Sequence[Source]
+    fresh: AbstractSet[ResourceId]
+
+    def of(self, kind: type[Wanted]) -> Iterator[tuple[Source, Wanted]]:
+        for source in self.sources:
+            if isinstance(source.value, kind):
+                yield source, source.value
+
+
+def check(sources: Iterable[Source], fresh: AbstractSet[ResourceId]) -> tuple[Blame, ...]:
+    """All that does not hold between sources with values; () when they can stand together."""
+    ordered = sorted(sources, key=lambda one: (one.id in fresh, one.file, one.line_of("")))
+    standing = _Standing(sources=ordered, fresh=fresh)
+    checks: tuple[Callable[[_Standing], Iterable[Blame]], ...] = (
+        _missing_parents,
+        _cycles,
+        _deep_paths,
+        _ranks_twice,
+        _models_twice,
+        _missing_tiers,
+        _crossed_tiers,
+        _marks_twice,
+        _policies_twice,
+    )
+    return tuple(blame for one in checks for blame in one(standing))
+
+
+# Pools.
+
+
+def _missing_parents(standing: _Standing) -> Iterator[Blame]:
+    uids = {pool.uid for _, pool in standing.of(Pool)}
+    for source, pool in standing.of(Pool):
+        if pool.parent is not None and pool.parent not in uids:
+            others = did_you_mean(pool.parent, uids - {pool.uid})
+            yield Blame(
+                id=source.id,
+                field="spec.parent.name",
+                message=f"there is no pool {pool.parent} in force: {others}",
+            )
+
+
+def _cycles(standing: _Standing) -> Iterator[Blame]:
+    parents = {pool.uid: pool.parent for _, pool in standing.of(Pool)}
+    for source, pool in standing.of(Pool):
+        path = _path(pool.uid, parents)
+        if source.id in standing.fresh and parents.get(path[-1]) == pool.uid:
+            circle = " -> ".join((*path, pool.uid))
+            yield Blame(
+                id=source.id,
+                field="spec.parent.name",
+                message=f"is its own ancestor, {circle}: take the parent out of one of them",
+            )
+
+
+def _deep_paths(standing: _Standing) -> Iterator[Blame]:
+    owners = {pool.uid: source for source, pool in standing.of(Pool)}
+    parents = {pool.uid: pool.parent for _, pool in standing.of(Pool)}
+    for uid, source in owners.items():
+        path = _path(uid, parents)
+        in_circle = parents.get(path[-1]) in path
+        if len(path) <= DEPTH_MAX or in_circle:
+            continue
+        # A pool that stays as it was is too deep only because a new one came in above it.
+        new = [owners[one].id for one in path if owners[one].id in standing.fresh]
+        blamed = [source.id] if source.id in new else new
+        for id_ in blamed:
+            yield Blame(
+                id=id_,
+                field="spec.parent.name",
+                message=f"makes {uid} the {len(path)}th of a path of pools, {' -> '.join(path)}: "
+                f"at most {DEPTH_MAX} may be above one another",
+            )
+
+
+def _path(uid: PoolUid, parents: Mapping[PoolUid, PoolUid | None]) -> tuple[PoolUid, ...]:
+    """A pool and its ancestors that exist, each once even when they go round in a circle."""
+    path: dict[PoolUid, None] = {}
+    at: PoolUid | None = uid
+    while at is not None and at in parents and at not in path:
+        path[at] = None
+        at = parents[at]
+    return tuple(path)
+
+
+# Tiers.
+
+
+def _ranks_twice(standing: _Standing) -> Iterator[Blame]:
+    claims = ((source, "spec.rank", f"rank {tier.rank}") for source, tier in standing.of(Tier))
+    return _claimed_twice(claims, "write another rank")
+
+
+def _models_twice(standing: _Standing) -> Iterator[Blame]:
+    claims = (
+        (source, f"spec.models[{index}].name", f"the model name {model.name}")
+        for source, tier in standing.of(Tier)
+        for index, model in enumerate(tier.models)
+    )
+    return _claimed_twice(claims, 'write another name, and the provider\'s own name into "model"')
+
+
+# Tasks.
+
+
+def _missing_tiers(standing: _Standing) -> Iterator[Blame]:
+    tiers = {tier.name for _, tier in standing.of(Tier)}
+    for source, task in standing.of(TaskProfile):
+        for name, tier in _tiers_named(task):
+            if tier and tier not in tiers:
+                yield Blame(
+                    id=source.id,
+                    field=f"spec.{name}",
+                    message=f"there is no ModelTier {tier} in force: {did_you_mean(tier, tiers)}",
+                )
+
+
+def _tiers_named(task: TaskProfile) -> tuple[tuple[str, str], ...]:
+    return (
+        ("defaultTier", task.default_tier),
+        ("floorTier", task.floor_tier),
+        ("ceilingTier", task.ceiling_tier),
+    )
+
+
+def _crossed_tiers(standing: _Standing) -> Iterator[Blame]:
+    ranks = {tier.name: tier.rank for _, tier in standing.of(Tier)}
+    for source, task in standing.of(TaskProfile):
+        for lower, upper in (
+            ("floorTier", "ceilingTier"),
+            ("floorTier", "defaultTier"),
+            ("defaultTier", "ceilingTier"),
+        ):
+            named = dict(_tiers_named(task))
+            low, high = named[lower], named[upper]
+            if low in ranks and high in ranks and ranks[low] > ranks[high]:
+                yield Blame(
+                    id=source.id,
+                    field=f"spec.{upper}",
+                    message=f"is {high} of rank {ranks[high]}, below the {lower} {low} of rank "
+                    f"{ranks[low]}: write a tier of at least that rank",
+                )
+
+
+def _marks_twice(standing: _Standing) -> Iterator[Blame]:
+    claims = (
+        (source, field, f"{what} {value} in namespace {source.id.namespace}")
+        for source, task in standing.of(TaskProfile)
+        for field, what, value in _marks(task)
+    )
+    return _claimed_twice(claims, "a call can be of one task only, write it in one place")
+
+
+def _marks(task: TaskProfile) -> Iterator[tuple[str, str, str]]:
+    """What a call of the task is known by: field, meaning, value."""
+    match = task.match
+    yield "metadata.name", "the task header value", task.name
+    for field, what, values in (
+        ("headerValues", "the task header value", match.header_values),
+        ("paths", "the path", match.paths),
+        ("modelAliases", "the model alias", match.aliases),
+        ("systemFingerprints", "the fingerprint", match.system_fingerprints),
+    ):
+        for index, value in enumerate(values):
+            if not (field == "headerValues" and value == task.name):
+                yield f"spec.match.{field}[{index}]", what, value
+
+
+# Routing policies.
+
+
+def _policies_twice(standing: _Standing) -> Iterator[Blame]:
+    claims = (
+        (source, "metadata.name", f"the one RoutingPolicy of namespace {source.id.namespace}")
+        for source, _ in standing.of(RoutingPolicy)
+    )
+    return _claimed_twice(claims, "keep one of them")
+
+
+def _claimed_twice(claims: Iterable[tuple[Source, str, str]], advice: str) -> Iterator[Blame]:
+    """Blame whoever claims what another has claimed before."""
+    owners: dict[str, tuple[Source, str]] = {}
+    for source, field, claim in claims:
+        if claim in owners:
+            owner, first = owners[claim]
+            yield Blame(
+                id=source.id,
+                field=field,
+                message=f"{claim} is taken by {owner.id} "
+                f"({owner.file}:{owner.line_of(first)}): {advice}",
+            )
+        else:
+            owners[claim] = (source, field)

@@ -1,0 +1,1 @@
+"""Generated from proto/ by tools/generate.py: change the proto, then `make proto`."""

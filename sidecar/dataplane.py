@@ -1,0 +1,118 @@
+"""The data plane without its money: listener, runs, upstream pool, receipts, metrics as one part.
+
+The one rule: it starts and stops as a whole, and when it has stopped no hold is open. This module
+must not know where money and policies come from.
+"""
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from farebox.runtime.clock import Clock
+from farebox.runtime.endpoints import Endpoint
+from farebox.runtime.tasks import Jobs
+from sidecar.config import Config
+from sidecar.driver import Money, Surroundings, Waits
+from sidecar.listener import Bounds, Listener
+from sidecar.policy import PolicyHolder
+from sidecar.receipts import Receipt, Receipts
+from sidecar.telemetry import Telemetry
+from sidecar.upstream.pool import Bounds as PoolBounds
+from sidecar.upstream.pool import Pool
+
+BACKLOG_MAX: Final = 1_024
+CALL_ID_BYTES: Final = 6
+
+
+class DataPlane:
+    """Serves calls on one address. `secret` reads an environment variable, "" when it is unset."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Clock,
+        money: Money,
+        policies: PolicyHolder,
+        registry: CollectorRegistry,
+        secret: Callable[[str], str],
+    ) -> None:
+        self.receipts = Receipts(config.receipts)
+        self._jobs = Jobs()
+        self._pool = Pool(
+            PoolBounds(connections_max=config.calls_max, connect_ms_max=config.connect_ms_max)
+        )
+        self._telemetry = Telemetry(
+            registry,
+            calls_open=lambda: self._listener.calls_open,
+            receipts_dropped=lambda: self.receipts.dropped,
+        )
+        self._listener = Listener(
+            around=Surroundings(
+                money=money,
+                pool=self._pool,
+                jobs=self._jobs,
+                clock=clock,
+                waits=_waits(config),
+                secret=secret,
+                finished=self._finished,
+            ),
+            policies=policies,
+            bounds=_bounds(config),
+            next_call_id=_call_ids(),
+            refused_early=self._telemetry.refused_early,
+        )
+        self._server: web.Server | None = None
+        self._socket: asyncio.Server | None = None
+
+    async def start(self, endpoint: Endpoint) -> int:
+        """Listen; returns the port. Raises OSError when the address is taken."""
+        self._server = self._listener.server()
+        self._socket = await asyncio.get_running_loop().create_server(
+            self._server, endpoint.host, endpoint.port, backlog=BACKLOG_MAX
+        )
+        port: int = self._socket.sockets[0].getsockname()[1]
+        return port
+
+    async def stop(self, *, grace_ms_max: int) -> None:
+        """Take no new calls, let the open ones end within the grace, then end them."""
+        if self._socket is not None:
+            self._socket.close()
+        if self._server is not None:
+            self._server.pre_shutdown()
+            # aiohttp waits for so long twice: for the answer, then for its handler.
+            await self._server.shutdown(grace_ms_max / 1000 / 2)
+        await self._jobs.finish(grace_s=grace_ms_max / 1000 / 2)
+        self._pool.close()
+
+    def _finished(self, receipt: Receipt) -> None:
+        self.receipts.add(receipt)
+        self._telemetry.finished(receipt)
+
+
+def _waits(config: Config) -> Waits:
+    return Waits(
+        head_ms_max=config.head_ms_max,
+        body_ms_max=config.answer_ms_max,
+        send_ms_max=config.send_ms_max,
+        drain_ms_max=config.drain_ms_max,
+    )
+
+
+def _bounds(config: Config) -> Bounds:
+    return Bounds(
+        body_bytes_max=config.body_bytes_max,
+        body_ms_max=config.body_ms_max,
+        calls_max=config.calls_max,
+    )
+
+
+def _call_ids() -> Callable[[], str]:
+    """Ids that no other sidecar gives: a random name of this process and a number."""
+    process, numbers = secrets.token_hex(CALL_ID_BYTES), itertools.count(1)
+    return lambda: f"{process}-{next(numbers):x}"

@@ -1,0 +1,237 @@
+"""Requests of OpenAI's Chat Completions API: JSON in, facts out, rewritten JSON for the provider.
+
+The one rule: what is forwarded is encoded anew from the very fields that were checked, so that a
+field given twice cannot mean one thing here and another there; fields unknown here pass untouched.
+What costs money that no bound covers is refused. This module must not know routing or sockets.
+"""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from farebox.core.call import Call, Identity
+from farebox.core.tiers import Capability, Model
+
+ENDPOINT: Final = "/chat/completions"
+"""The path below a model's base URL."""
+
+CHOICES_MAX: Final = 128
+OUTPUT_TOKENS_MAX: Final = 100_000_000
+
+_TEXT_PARTS: Final = frozenset({"text", "refusal"})
+_SYSTEM_ROLES: Final = frozenset({"system", "developer"})
+
+_UNBOUNDED: Final = {
+    "audio": "spoken answers are billed at a rate of their own, which no tier states",
+    "prediction": "rejected prediction tokens are billed beyond max_tokens",
+    "web_search_options": "searches are billed by the search, at a price that no tier states",
+}
+"""Fields whose cost has no bound that could be held before the call."""
+
+_SERVICE_TIERS: Final = frozenset({"auto", "default", "flex"})
+"""Service tiers that cost no more than the published price."""
+
+_Count = Annotated[int, msgspec.Meta(ge=1, le=OUTPUT_TOKENS_MAX)]
+_Choices = Annotated[int, msgspec.Meta(ge=1, le=CHOICES_MAX)]
+
+
+class BadRequestError(ValueError):
+    """The body is not a request of this API; the text is one sentence for the caller."""
+
+
+class _Message(msgspec.Struct):
+    role: str = ""
+    content: Raw | UnsetType = UNSET
+
+
+class _Part(msgspec.Struct):
+    type: str = "text"
+    text: str | None = None
+    image_url: Raw | UnsetType = UNSET
+    input_audio: Raw | UnsetType = UNSET
+    file: Raw | UnsetType = UNSET
+
+    @property
+    def is_text(self) -> bool:
+        return self.type in _TEXT_PARTS and (
+            self.image_url is self.input_audio is self.file is UNSET
+        )
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _Format(msgspec.Struct):
+    type: str = ""
+
+
+class _Body(msgspec.Struct):
+    model: str
+    messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
+    max_tokens: _Count | None = None
+    max_completion_tokens: _Count | None = None
+    n: _Choices | None = None
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    tools: list[Raw] | None = None
+    functions: list[Raw] | None = None
+    response_format: _Format | None = None
+    service_tier: str | None = None
+    user: str | None = None
+
+
+class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A checked request. `fields` are its top-level fields as raw JSON, in their order."""
+
+    fields: dict[str, Raw]
+    body_bytes: int
+    model: str
+    user: str
+    prompt: str
+    system: str
+    turns: int
+    output_tokens: int | None
+    choices: int
+    stream: bool
+    usage_asked: bool
+    tools: int
+    images: int
+    json_schema: bool
+
+
+_fields_decoder: Final = msgspec.json.Decoder(dict[str, Raw])
+_body_decoder: Final = msgspec.json.Decoder(_Body)
+_text_decoder: Final = msgspec.json.Decoder(str)
+_parts_decoder: Final = msgspec.json.Decoder(list[_Part] | None)
+_options_decoder: Final = msgspec.json.Decoder(dict[str, Raw] | None)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def parse(body: bytes) -> ChatRequest:
+    """Read and check a request body. Raises BadRequestError."""
+    try:
+        fields = _fields_decoder.decode(body)
+        asked = _body_decoder.decode(body)
+        said = _read_messages(asked.messages)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequestError(f"The body is not a chat completion request: {error}.") from error
+    _refuse_unbounded(fields, asked.service_tier)
+    limits = [n for n in (asked.max_tokens, asked.max_completion_tokens) if n is not None]
+    options = asked.stream_options
+    return ChatRequest(
+        fields=fields,
+        body_bytes=len(body),
+        model=asked.model,
+        user=asked.user or "",
+        prompt=said.prompt,
+        system=said.system,
+        turns=len(asked.messages),
+        output_tokens=min(limits, default=None),
+        choices=asked.n or 1,
+        stream=bool(asked.stream),
+        usage_asked=options is not None and bool(options.include_usage),
+        tools=len(asked.tools or ()) + len(asked.functions or ()),
+        images=said.images,
+        json_schema=asked.response_format is not None
+        and asked.response_format.type == "json_schema",
+    )
+
+
+def call_of(request: ChatRequest, *, path: str, identity: Identity) -> Call:
+    """The request as the core knows it."""
+    return Call(
+        path=path,
+        model=request.model,
+        identity=identity,
+        body_bytes=request.body_bytes,
+        prompt=request.prompt,
+        system=request.system,
+        turns=request.turns,
+        output_tokens=request.output_tokens,
+        choices=request.choices,
+        stream=request.stream,
+        usage_asked=request.usage_asked,
+        tools=request.tools,
+        images=request.images,
+        json_schema=request.json_schema,
+    )
+
+
+def rewrite(request: ChatRequest, *, model: Model, output_asked: int) -> bytes:
+    """The body for a provider: its model name, the limit that is paid for, usage switched on.
+
+    The limit goes into the field that the caller used; else into the one that the model knows.
+    """
+    fields = dict(request.fields)
+    fields["model"] = Raw(_encode(model.upstream_name))
+    limit = Raw(b"%d" % output_asked)
+    used = [name for name in ("max_tokens", "max_completion_tokens") if _given(fields, name)]
+    if not used:
+        reasons = Capability.REASONING in model.capabilities
+        used = ["max_completion_tokens" if reasons else "max_tokens"]
+    for name in used:
+        fields[name] = limit
+    if request.stream and not request.usage_asked:
+        fields["stream_options"] = _with_usage(fields.get("stream_options"))
+    return _encode(fields)
+
+
+class _Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the messages say: the last user message, the system text, parts that are not text."""
+
+    prompt: str
+    system: str
+    images: int
+
+
+def _read_messages(messages: list[_Message]) -> _Said:
+    last_user = max(
+        (at for at, message in enumerate(messages) if message.role == "user"), default=-1
+    )
+    prompt, system, images = "", [], 0
+    for at, message in enumerate(messages):
+        wanted = at == last_user or message.role in _SYSTEM_ROLES
+        text, others = _read_content(message.content, wanted=wanted)
+        images += others
+        if at == last_user:
+            prompt = text
+        elif wanted and text:
+            system.append(text)
+    return _Said(prompt=prompt, system="\n".join(system), images=images)
+
+
+def _read_content(content: Raw | UnsetType, *, wanted: bool) -> tuple[str, int]:
+    """The text of a message when it is wanted, and the number of parts that are not text."""
+    if content is UNSET:
+        return "", 0
+    if bytes(memoryview(content)[:1]) == b'"':
+        return (_text_decoder.decode(content) if wanted else ""), 0
+    parts = _parts_decoder.decode(content) or []
+    if any(part.type == "input_audio" or part.input_audio is not UNSET for part in parts):
+        raise BadRequestError(
+            "Recorded sound is billed at a rate of its own, which no tier states; send text."
+        )
+    text = "\n".join(part.text for part in parts if part.text) if wanted else ""
+    return text, sum(not part.is_text for part in parts)
+
+
+def _refuse_unbounded(fields: dict[str, Raw], service_tier: str | None) -> None:
+    for name, why in _UNBOUNDED.items():
+        if _given(fields, name):
+            raise BadRequestError(f"{name} can't be held before the call: {why}; leave it out.")
+    if service_tier is not None and service_tier not in _SERVICE_TIERS:
+        raise BadRequestError(
+            f"service_tier {service_tier!r} may cost more than the price that is held; leave it "
+            'out or write "default" or "flex".'
+        )
+
+
+def _given(fields: dict[str, Raw], name: str) -> bool:
+    return name in fields and bytes(fields[name]) != b"null"
+
+
+def _with_usage(options: Raw | None) -> Raw:
+    merged = (_options_decoder.decode(options) if options is not None else None) or {}
+    return Raw(_encode({**merged, "include_usage": Raw(b"true")}))

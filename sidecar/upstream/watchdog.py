@@ -1,0 +1,49 @@
+"""A bound on waiting that costs nothing while all goes well.
+
+The one rule: moving the deadline later only writes a number; the timer notices when it fires. This
+module must not know what is being waited for.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+
+class Watchdog:
+    """Calls `expired` once the deadline last set has passed without being moved or lifted."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, expired: Callable[[], None]) -> None:
+        self._loop = loop
+        self._expired = expired
+        self._deadline: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def arm(self, ms_max: int) -> None:
+        """Set the deadline `ms_max` milliseconds from now."""
+        deadline = self._loop.time() + ms_max / 1000
+        self._deadline = deadline
+        if self._timer is not None and self._timer.when() > deadline:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self._loop.call_at(deadline, self._fired)
+
+    def lift(self) -> None:
+        """Wait without a bound until `arm` is called again; the timer stays and is used again."""
+        self._deadline = None
+
+    def close(self) -> None:
+        """Never fire again."""
+        self._deadline = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _fired(self) -> None:
+        self._timer = None
+        if self._deadline is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._fired)
+            return
+        self._deadline = None
+        self._expired()

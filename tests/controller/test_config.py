@@ -1,0 +1,85 @@
+"""Flags, environment, and one sentence for each mistake."""
+
+from pathlib import Path
+
+import pytest
+
+from controller.config import OPTIONS, USAGE, ConfigError, read_config, variable_of
+from farebox.runtime.endpoints import Endpoint
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> list[str]:
+    """The flags that must be there."""
+    return ["--manifests", str(tmp_path), "--state", str(tmp_path / "ledger")]
+
+
+def test_flags_are_read_and_the_rest_has_defaults(given: list[str], tmp_path: Path) -> None:
+    config = read_config(
+        [*given, "--listen=127.0.0.1:0", "--ttl-ms", "20000", "--variables", "A=x,B=http://h:1/v1"],
+        {},
+    )
+
+    assert config.manifests == tmp_path
+    assert config.listen == Endpoint("127.0.0.1", 0)
+    assert (config.heartbeat, config.ttl, config.recall_wait) == (5_000, 20_000, 500)
+    assert config.variables == {"A": "x", "B": "http://h:1/v1"}
+    assert config.ready_file is None
+    assert config.log_level == "info"
+
+
+def test_the_environment_fills_in_and_a_flag_wins(given: list[str], tmp_path: Path) -> None:
+    environment = {
+        "FAREBOX_READY_FILE": str(tmp_path / "ready"),
+        "FAREBOX_POLL_MS": "50",
+        "FAREBOX_TTL_MS": "60000",
+    }
+    config = read_config([*given, "--poll-ms", "70"], environment)
+
+    assert config.ready_file == tmp_path / "ready"
+    assert (config.poll, config.ttl) == (70, 60_000)
+
+
+@pytest.mark.parametrize(
+    ("flags", "want"),
+    [
+        (["--manifests", "/no/such/folder"], "--manifests: '/no/such/folder' is not a folder"),
+        (["--state", "/no/such/folder/ledger"], "name one in a folder that exists"),
+        (["--listen", "0.0.0.0:80"], 'is not on loopback: write "127.0.0.1:80"'),
+        (["--admin", "nowhere"], "--admin: 'nowhere' is not an address"),
+        (["--ttl-ms", "soon"], "'soon' is not a time: write milliseconds"),
+        (["--poll-ms", "0"], "'0' is not a time"),
+        (["--poll-ms", "²"], "is not a time"),
+        (["--heartbeat-ms", "9000"], "--ttl-ms 15000 must be at least twice --heartbeat-ms 9000"),
+        (["--variables", "A"], "write NAME=value,NAME=value"),
+        (["--log-level", "loud"], "write one of debug, info, warning, error"),
+        (["--verbose"], "'--verbose' is not a flag of the controller"),
+        (["--poll-ms"], "--poll-ms has no value: write --poll-ms VALUE."),
+    ],
+)
+def test_a_mistake_is_one_sentence_that_says_what_to_write(
+    given: list[str], flags: list[str], want: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_config([*given, *flags], {})
+
+    (sentence,) = caught.value.mistakes
+    assert want in sentence
+    assert sentence.endswith(".")
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_config(["--listen", "x"], {})
+
+    assert caught.value.mistakes == (
+        "--manifests is missing: give it, or set FAREBOX_MANIFESTS.",
+        "--state is missing: give it, or set FAREBOX_STATE.",
+        "--listen: 'x' is not an address: write \"127.0.0.1:PORT\" (port 0: any).",
+    )
+
+
+@pytest.mark.parametrize("flag", OPTIONS)
+def test_every_flag_is_in_the_usage_and_has_a_variable(flag: str) -> None:
+    assert f"  {flag} " in USAGE
+    assert variable_of(flag).startswith("FAREBOX_")

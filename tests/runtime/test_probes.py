@@ -1,0 +1,87 @@
+"""The admin server over a real socket."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import aiohttp
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from farebox.runtime.endpoints import Endpoint
+from farebox.runtime.probes import AdminServer
+
+
+class _Process:
+    """What the admin server is asked to show."""
+
+    def __init__(self) -> None:
+        self.missing = "no policy has come yet"
+        self.registry = CollectorRegistry()
+        self.calls = Counter("calls", "Calls.", registry=self.registry)
+
+    def echo(self, query: Mapping[str, str]) -> object:
+        if not query.get("last", "1").isdigit():
+            raise ValueError("last must be a whole number")
+        return {"last": int(query.get("last", "1"))}
+
+
+@pytest.fixture
+def process() -> _Process:
+    return _Process()
+
+
+@pytest.fixture
+async def admin(process: _Process) -> AsyncIterator[aiohttp.ClientSession]:
+    server = AdminServer(
+        registry=process.registry,
+        not_ready=lambda: process.missing,
+        views={"/v1/echo": process.echo},
+    )
+    port = await server.start(Endpoint("127.0.0.1", 0))
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        yield session
+    await server.stop()
+
+
+async def test_a_process_is_healthy_before_it_is_ready(
+    admin: aiohttp.ClientSession, process: _Process
+) -> None:
+    async with admin.get("/healthz") as answer:
+        assert answer.status == 200
+    async with admin.get("/readyz") as answer:
+        assert answer.status == 503
+        assert await answer.text() == "not ready: no policy has come yet\n"
+
+    process.missing = ""
+    async with admin.get("/readyz") as answer:
+        assert answer.status == 200
+
+
+async def test_metrics_are_those_of_the_registry_given(
+    admin: aiohttp.ClientSession, process: _Process
+) -> None:
+    process.calls.inc(3)
+
+    async with admin.get("/metrics") as answer:
+        text = await answer.text()
+    assert "calls_total 3.0" in text
+    assert "python_info" not in text
+
+
+@pytest.mark.parametrize(
+    ("query", "want_status", "want"),
+    [
+        ("", 200, {"last": 1}),
+        ("?last=7", 200, {"last": 7}),
+        ("?last=x", 400, {"error": "last must be a whole number"}),
+    ],
+)
+async def test_a_view_gets_the_query_and_says_what_is_wrong_with_it(
+    admin: aiohttp.ClientSession, query: str, want_status: int, want: object
+) -> None:
+    async with admin.get(f"/v1/echo{query}") as answer:
+        assert (answer.status, await answer.json()) == (want_status, want)
+
+
+async def test_nothing_can_be_changed_through_it(admin: aiohttp.ClientSession) -> None:
+    async with admin.post("/v1/echo") as answer:
+        assert answer.status == 405

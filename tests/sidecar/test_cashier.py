@@ -1,0 +1,303 @@
+"""Finding the money for a call: at once, after a wait, smaller, cheaper, or not at all."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from farebox.core.budgets import Charge, OnExhausted, Per, Pool
+from farebox.core.call import Call
+from farebox.core.instant import DurationMs
+from farebox.core.money import Nanos
+from farebox.core.policy import Policy
+from farebox.core.reasons import Reason
+from farebox.wire.messages import Denial, Grant, Welcome, Workload
+from sidecar.cashier import Cashier
+from sidecar.events import MoneyHeld, MoneyRefused
+from sidecar.leasing import Leasing
+from sidecar.purse import Purse
+from tests.support.clocks import ManualClock
+from tests.support.money import ORG, TEAM, granted, lease_id, make_purse
+from tests.support.policies import (
+    MID,
+    ORG_POOL,
+    SMALL,
+    TEAM_POOL,
+    make_call,
+    make_policy,
+    make_pool,
+    planned,
+    without_downgrade,
+)
+from tests.support.tasks import beside
+
+WAIT = DurationMs(200)
+POLICY = make_policy()
+CALL = make_call()
+NEED = planned(CALL, POLICY).need
+HARD_CALL = make_call(identity=replace(CALL.identity, task="rag"))
+HARD_NEED = planned(HARD_CALL, POLICY).need
+
+
+class Desk:
+    """A cashier with its purse, and what it wanted reported."""
+
+    def __init__(self, folder: Path, *, org: int = 0, team: int = 0) -> None:
+        grants = [granted(charge, sum_) for charge, sum_ in ((ORG, org), (TEAM, team)) if sum_]
+        self.clock = ManualClock()
+        self.purse: Purse = make_purse(folder, *grants)
+        self.leasing = Leasing(self.purse, Workload(namespace="acme", name="pod-0"))
+        self.wakes = 0
+        self.cashier = Cashier(self.purse, self.leasing, self.clock, wake=self._woken, wait=WAIT)
+        self._hello()
+
+    def _woken(self) -> None:
+        self.wakes += 1
+
+    def _hello(self) -> None:
+        now = self.clock.boot()
+        self.leasing.hello(now)
+        ttl = DurationMs(15_000)
+        self.leasing.hear(
+            Welcome(epoch=1, accepted=True, heartbeat=DurationMs(5_000), ttl=ttl, drift_ppm=0), now
+        )
+
+    def grant(self, charge: Charge, total: int) -> None:
+        """Let the controller lend, up to a total."""
+        now = self.clock.boot()
+        message = Grant(
+            epoch=1,
+            lease=lease_id(charge),
+            granted=Nanos(total),
+            ttl=DurationMs(15_000),
+            echo_boot_ms=now,
+        )
+        self.cashier.notify(self.leasing.hear(message, now).changed)
+
+    def deny(self, charge: Charge, reason: Reason) -> None:
+        """Let the controller deny."""
+        message = Denial(
+            epoch=1,
+            lease=lease_id(charge),
+            reason=reason,
+            retry_after=DurationMs(700),
+            limit=Nanos(5_000_000_000),
+            settled=Nanos(4_900_000_000),
+            held=Nanos(100_000_000),
+            remaining=Nanos(0),
+        )
+        now = self.clock.boot()
+        self.cashier.notify(self.leasing.hear(message, now).changed)
+
+    def now(
+        self,
+        call: Call = CALL,
+        policy: Policy = POLICY,
+        *,
+        tried: frozenset[str] = frozenset(),
+        cap: Nanos | None = None,
+    ) -> object:
+        """Try without waiting."""
+        return self.cashier.hold_now(planned(call, policy), call, policy, tried=tried, cap=cap)
+
+    async def later(self, call: Call = CALL, policy: Policy = POLICY) -> MoneyHeld | MoneyRefused:
+        """Ask and wait."""
+        return await self.cashier.hold(planned(call, policy), call, policy)
+
+
+def refusal(answer: object) -> MoneyRefused:
+    """The answer, which must be a refusal."""
+    assert isinstance(answer, MoneyRefused)
+    return answer
+
+
+def held(answer: object) -> MoneyHeld:
+    """The answer, which must be money."""
+    assert isinstance(answer, MoneyHeld)
+    return answer
+
+
+async def until_waiting(desk: Desk, charge: Charge, calls: int = 1) -> None:
+    """Let the loop run until so many calls wait for money of a pool."""
+    for _ in range(1_000):
+        if len(desk.leasing.waiting.get(charge, {})) == calls:
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("the call did not wait")
+
+
+def test_money_that_is_there_is_held_at_once_in_every_pool(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, org=2 * NEED, team=NEED)
+    answer = held(desk.now())
+    assert answer.route.candidate.model == SMALL
+    assert answer.route.hold == NEED
+    assert answer.headroom == NEED
+    assert desk.purse.room((ORG,), desk.clock.boot()).money == NEED
+    assert desk.purse.room((TEAM,), desk.clock.boot()).money == 0
+
+
+def test_a_call_without_pools_is_held_without_a_lease(tmp_path: Path) -> None:
+    policy = replace(POLICY, pools=())
+    assert held(Desk(tmp_path).now(CALL, policy)).route.hold == NEED
+
+
+def test_without_a_lease_only_the_controller_can_tell(tmp_path: Path) -> None:
+    assert Desk(tmp_path).now() is None
+    assert Desk(tmp_path / "b", org=NEED).now() is None
+
+
+async def test_a_call_waits_for_its_lease_and_is_then_held(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    waiting = beside(desk.later())
+    await until_waiting(desk, ORG)
+    await until_waiting(desk, TEAM)
+    assert desk.wakes == 1
+    assert {want.charge for want in desk.leasing.report(desk.clock.boot()).wants} == {ORG, TEAM}
+    desk.grant(ORG, NEED)
+    desk.grant(TEAM, NEED)
+    assert held(await waiting).route.hold == NEED
+    assert not desk.leasing.waiting
+
+
+async def test_money_that_another_call_frees_goes_to_the_one_that_waits(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, org=NEED, team=NEED)
+    first = held(desk.now())
+    waiting = beside(desk.later())
+    await until_waiting(desk, ORG)
+    desk.cashier.void(first.hold, Reason.PROVIDER_REFUSED)
+    assert held(await waiting).route.reason is Reason.CHEAPEST_SUFFICIENT
+
+
+async def test_those_who_wait_are_served_in_their_order(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, team=9 * NEED)
+    served: list[int] = []
+
+    async def call(number: int) -> None:
+        held(await desk.later())
+        served.append(number)
+
+    tasks = []
+    for number in range(3):
+        tasks.append(beside(call(number)))
+        await until_waiting(desk, ORG, number + 1)
+    for total in (1, 2, 3):
+        desk.grant(ORG, total * NEED)
+        for _ in range(20):
+            await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    assert served == [0, 1, 2]
+
+
+async def test_when_the_pool_is_exhausted_the_answer_gets_smaller(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, org=NEED - 20_000, team=NEED)
+    waiting = beside(desk.later())
+    await until_waiting(desk, ORG)
+    desk.deny(ORG, Reason.POOL_EXHAUSTED)
+    answer = held(await waiting)
+    assert answer.route.reason is Reason.OUTPUT_LOWERED
+    assert 16 <= answer.route.output_asked < 100
+    assert answer.route.hold <= NEED - 20_000
+
+
+async def test_then_a_lower_tier_serves_where_the_pool_allows_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, org=NEED, team=HARD_NEED)
+    waiting = beside(desk.later(HARD_CALL))
+    await until_waiting(desk, ORG)
+    desk.deny(ORG, Reason.POOL_EXHAUSTED)
+    answer = held(await waiting)
+    assert answer.route.candidate.model == SMALL
+    assert answer.route.reason is Reason.TIER_LOWERED
+
+
+async def test_else_it_is_refused_with_the_figures_of_the_pool_that_binds(tmp_path: Path) -> None:
+    policy = make_policy(TEAM_POOL, without_downgrade(ORG_POOL))
+    desk = Desk(tmp_path, org=NEED, team=HARD_NEED)
+    waiting = beside(desk.later(HARD_CALL, policy))
+    await until_waiting(desk, ORG)
+    desk.deny(ORG, Reason.POOL_EXHAUSTED)
+    detail = refusal(await waiting).detail
+    assert detail.reason is Reason.POOL_EXHAUSTED
+    assert (detail.pool, detail.window) == ("acme/org", "Lifetime")
+    assert (detail.settled, detail.held) == (4_900_000_000, 100_000_000)
+    assert detail.estimated == HARD_NEED
+    assert detail.cheaper_model == SMALL.name
+    why = {one.model: one.reason for one in detail.rejected}
+    assert why[MID.name] is Reason.DOES_NOT_FIT
+    assert why[SMALL.name] is Reason.DIFFICULTY_TOO_HIGH, "and no pool may lower the tier"
+    assert desk.purse.room((ORG,), desk.clock.boot()).money == NEED, "nothing is held"
+
+
+async def test_a_fresh_denial_answers_the_next_call_without_asking(tmp_path: Path) -> None:
+    policy = make_policy(without_downgrade(TEAM_POOL), without_downgrade(ORG_POOL))
+    desk = Desk(tmp_path, team=NEED)
+    desk.deny(ORG, Reason.POOL_EXHAUSTED)
+    assert refusal(desk.now(CALL, policy)).detail.reason is Reason.POOL_EXHAUSTED
+    desk.clock.advance(1_500)
+    assert desk.now(CALL, policy) is None, "an old denial is asked about again"
+
+
+async def test_money_on_its_way_is_waited_for_and_then_called_pending(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, team=NEED)
+    waiting = beside(desk.later())
+    await until_waiting(desk, ORG)
+    desk.deny(ORG, Reason.HOLD_PENDING)
+    detail = refusal(await waiting).detail
+    assert detail.reason is Reason.HOLD_PENDING
+    assert detail.retry_after == 700
+    assert not desk.leasing.waiting
+
+
+async def test_without_a_controller_the_budget_cannot_be_verified(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.leasing.disconnected()
+    detail = refusal(await desk.later()).detail
+    assert detail.reason is Reason.BUDGET_UNVERIFIABLE
+
+
+async def test_money_that_was_lent_is_spent_while_the_controller_is_away(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, org=NEED, team=NEED)
+    desk.leasing.disconnected()
+    held(desk.now())
+
+
+def test_one_call_may_not_exceed_its_own_cap(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, org=9 * NEED, team=9 * NEED)
+    smaller = held(desk.now(cap=Nanos(NEED - 20_000)))
+    assert smaller.route.reason is Reason.OUTPUT_LOWERED
+    detail = refusal(desk.now(cap=Nanos(1_000))).detail
+    assert detail.reason is Reason.REQUEST_TOO_LARGE
+    assert "x-farebox-max-cost" in detail.message
+    assert detail.limit == 1_000
+
+
+@pytest.mark.parametrize("on_exhausted", [(OnExhausted.REJECT,), tuple(OnExhausted)])
+def test_a_request_pool_caps_every_call_and_is_named(
+    tmp_path: Path, on_exhausted: tuple[OnExhausted, ...]
+) -> None:
+    capping: Pool = make_pool("each", "0.000001", per=Per.REQUEST, on_exhausted=on_exhausted)
+    policy = make_policy(capping, TEAM_POOL, ORG_POOL)
+    desk = Desk(tmp_path, org=9 * HARD_NEED, team=9 * HARD_NEED)
+    detail = refusal(desk.now(HARD_CALL, policy, cap=capping.limit)).detail
+    assert detail.reason is Reason.REQUEST_TOO_LARGE
+    assert detail.pool == "acme/each"
+
+
+def test_a_model_that_failed_is_not_tried_again(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, org=10**10, team=10**10)
+    answer = held(desk.now(tried=frozenset({SMALL.name})))
+    assert answer.route.candidate.model == MID
+    assert answer.route.reason is Reason.FAILED_OVER
+    everything = frozenset({"gpt-4o-mini", "gpt-4o", "o1"})
+    refusal(desk.now(tried=everything))
+
+
+async def test_a_call_that_is_cancelled_waits_no_more(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    waiting = beside(desk.later())
+    await until_waiting(desk, ORG)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not desk.leasing.waiting
+    desk.grant(ORG, NEED)

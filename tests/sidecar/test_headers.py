@@ -1,0 +1,49 @@
+"""Headers of answers: the provider's that pass, and those that only Farebox may set."""
+
+from farebox.core.classify import classify
+from farebox.core.leases import HoldId
+from farebox.core.money import Nanos
+from farebox.core.routing import Route, route
+from sidecar.events import MoneyHeld
+from sidecar.headers import passed_on, told, told_cost, value_of
+from tests.support.policies import make_call, make_policy, planned
+
+
+def test_a_provider_can_not_speak_for_farebox_nor_for_the_connection() -> None:
+    headers = (
+        (b"content-type", b"application/json"),
+        (b"content-length", b"7"),
+        (b"transfer-encoding", b"chunked"),
+        (b"connection", b"close"),
+        (b"x-farebox-cost-usd", b"0"),
+        (b"set-cookie", b"a"),
+        (b"set-cookie", b"b\xe9"),
+    )
+    assert passed_on(headers) == (
+        ("content-type", "application/json"),
+        ("set-cookie", "a"),
+        ("set-cookie", "b\u00e9"),
+    )
+
+
+def test_the_value_of_a_header() -> None:
+    headers = ((b"content-type", b"Text/Event-Stream"), (b"content-type", b"other"))
+    assert value_of(headers, b"content-type") == b"text/event-stream"
+    assert value_of(headers, b"content-encoding") == b""
+
+
+def test_what_farebox_tells() -> None:
+    call, policy = make_call(), make_policy()
+    chosen = route(planned(call, policy), call, headroom=Nanos(10**9), may_downgrade=False)
+    assert isinstance(chosen, Route)
+    held = MoneyHeld(route=chosen, hold=HoldId(1), headroom=Nanos(10**9))
+    headers = dict(told("call-7", held, classify(call, policy)))
+    assert headers == {
+        "x-farebox-call": "call-7",
+        "x-farebox-model": "gpt-4o-mini",
+        "x-farebox-tier": "small",
+        "x-farebox-estimated-usd": f"0.{chosen.hold:09d}",
+        "x-farebox-headroom-usd": "1.000000000",
+        "x-farebox-route": "cheapest_sufficient; task_tagged=header:classification",
+    }
+    assert told_cost(Nanos(1_500)) == ("x-farebox-cost-usd", "0.000001500")

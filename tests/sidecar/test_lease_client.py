@@ -1,0 +1,151 @@
+"""The stream to the controller over real gRPC: greeting, reporting, losing it, leaving it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from farebox.core.budgets import Charge
+from farebox.core.instant import DurationMs
+from farebox.core.money import Nanos
+from farebox.core.policy import Policy
+from farebox.runtime.clock import SystemClock
+from farebox.wire.messages import Goodbye, Grant, Hello, PolicyPush, Report, Workload
+from sidecar.lease_client import LeaseClient
+from sidecar.leasing import Leasing, Waiting
+from sidecar.purse import Purse
+from tests.support.controllers import PATIENCE_S, scripted_controller
+from tests.support.money import ORG, granted, lease_id, make_purse
+from tests.support.tasks import beside
+
+
+class Holder:
+    """A lease client with what it told the rest of the sidecar."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.clock = SystemClock()
+        self.purse: Purse = make_purse(folder)
+        self.leasing = Leasing(self.purse, Workload(namespace="acme", name="pod-0"))
+        self.policies: list[Policy] = []
+        self.changed = asyncio.Event()
+        self.client = LeaseClient(
+            f"127.0.0.1:{port}",
+            self.leasing,
+            self.clock,
+            on_policy=self.policies.append,
+            notify=self._notify,
+        )
+
+    def _notify(self, charges: Iterable[Charge]) -> None:
+        if tuple(charges):
+            self.changed.set()
+
+    async def until_it_has(self, money: int) -> None:
+        """Wait until so much money is there."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.purse.room((ORG,), self.clock.boot()).money < money:
+                self.changed.clear()
+                await self.changed.wait()
+
+    def want(self, need: int) -> None:
+        """Let a call wait for money."""
+        self.leasing.ask(ORG, 1, Waiting(need=Nanos(need), least=Nanos(need)))
+        self.client.wake()
+
+
+@asynccontextmanager
+async def running(holder: Holder) -> AsyncIterator[None]:
+    """Run the client, and stop it in order."""
+    task = beside(holder.client.run())
+    try:
+        yield
+    finally:
+        holder.client.stop()
+        async with asyncio.timeout(PATIENCE_S):
+            await task
+
+
+def a_grant(holder: Holder, total: int) -> Grant:
+    """A grant that counts from now."""
+    return Grant(
+        epoch=1,
+        lease=lease_id(ORG),
+        granted=Nanos(total),
+        ttl=DurationMs(15_000),
+        echo_boot_ms=holder.clock.boot(),
+    )
+
+
+async def test_it_greets_hears_the_policy_and_asks_for_money(tmp_path: Path) -> None:
+    async with scripted_controller() as (controller, port):
+        holder = Holder(tmp_path, port)
+        async with running(holder):
+            hello = await controller.next(Hello)
+            assert (hello.holder, hello.workload.name) == (holder.purse.holder, "pod-0")
+            await controller.say(PolicyPush(epoch=1, policy=Policy(generation=5)))
+            holder.want(70)
+            report = await controller.next(Report)
+            while not report.wants:
+                report = await controller.next(Report)
+            assert report.wants[0].need == 70
+            await controller.say(a_grant(holder, 70))
+            await holder.until_it_has(70)
+            assert holder.policies == [Policy(generation=5)]
+            assert holder.purse.room((ORG,), holder.clock.boot()).money == 70
+        goodbye = await controller.next(Goodbye)
+        assert [item.returned for item in goodbye.leases] == [70]
+
+
+async def test_it_beats_without_being_asked(tmp_path: Path) -> None:
+    async with scripted_controller() as (controller, port), running(Holder(tmp_path, port)):
+        first = await controller.next(Report)
+        second = await controller.next(Report)
+        assert second.seq == first.seq + 1
+        assert second.boot_ms > first.boot_ms
+
+
+async def test_when_the_controller_dies_it_comes_back_with_its_money(tmp_path: Path) -> None:
+    async with scripted_controller() as (controller, port):
+        holder = Holder(tmp_path, port)
+        holder.purse.take_grant(granted(ORG, 500))
+        task = beside(holder.client.run())
+        await controller.next(Hello)
+    async with scripted_controller(port) as (successor, _):
+        hello = await successor.next(Hello)
+        assert hello.holder == holder.purse.holder
+        assert [item.granted for item in hello.leases] == [500]
+        holder.client.stop()
+        async with asyncio.timeout(PATIENCE_S):
+            await task
+
+
+async def test_a_holder_that_is_not_accepted_comes_back_as_a_new_one(tmp_path: Path) -> None:
+    async with scripted_controller() as (controller, port):
+        controller.welcome = replace(controller.welcome, accepted=False, refusal="stale copy")
+        holder = Holder(tmp_path, port)
+        holder.purse.take_grant(granted(ORG, 500))
+        async with running(holder):
+            first = await controller.next(Hello)
+            controller.welcome = replace(controller.welcome, accepted=True)
+            second = await controller.next(Hello)
+            assert second.holder != first.holder
+            assert second.leases == ()
+
+
+async def test_a_controller_of_an_older_epoch_is_left_alone(tmp_path: Path) -> None:
+    async with scripted_controller() as (controller, port):
+        holder = Holder(tmp_path, port)
+        holder.purse.note_epoch(9)
+        async with running(holder):
+            first = await controller.next(Hello)
+            second = await controller.next(Hello)
+            assert first.holder == second.holder
+            assert not holder.leasing.connected
+
+
+async def test_it_ends_while_nobody_listens(tmp_path: Path) -> None:
+    holder = Holder(tmp_path, 9)
+    async with running(holder):
+        await asyncio.sleep(0)
+    assert not holder.leasing.connected

@@ -1,0 +1,171 @@
+"""The purse: journal first, then memory; a restart comes to the same money."""
+
+from pathlib import Path
+
+import pytest
+
+from farebox.core.budgets import Charge
+from farebox.core.instant import BootMs
+from farebox.core.leases import HoldId
+from farebox.core.ledger import Shortfall
+from farebox.core.money import ZERO, Nanos
+from farebox.core.reasons import Reason
+from sidecar import journal as journal_module
+from sidecar.journal import Journal
+from sidecar.purse import UNBOUNDED, Purse
+from tests.support.money import ANA, ORG, TEAM, granted, lease_id, make_purse
+
+NOW = BootMs(100)
+
+
+def held(purse: Purse, amount: int, *charges: Charge) -> HoldId:
+    """Hold an amount that must fit."""
+    decided = purse.hold(charges or (ORG, TEAM), Nanos(amount), NOW)
+    assert not isinstance(decided, Shortfall)
+    return decided
+
+
+def test_a_call_without_pools_has_unbounded_room(tmp_path: Path) -> None:
+    assert make_purse(tmp_path).room((), NOW).money == UNBOUNDED
+
+
+def test_room_is_the_least_headroom_and_names_its_pool(tmp_path: Path) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 900), granted(TEAM, 40))
+    room = purse.room((ORG, TEAM), NOW)
+    assert (room.money, room.binding, room.missing) == (40, TEAM, ())
+
+
+def test_a_pool_without_a_lease_is_missing(tmp_path: Path) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 900))
+    room = purse.room((ORG, ANA), NOW)
+    assert (room.money, room.missing) == (0, (ANA,))
+    assert isinstance(purse.hold((ORG, ANA), Nanos(1), NOW), Shortfall)
+
+
+def test_a_hold_is_taken_in_all_pools_or_in_none(tmp_path: Path) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 900), granted(TEAM, 40))
+    short = purse.hold((ORG, TEAM), Nanos(41), NOW)
+    assert isinstance(short, Shortfall)
+    assert short.lease == lease_id(TEAM)
+    assert purse.room((ORG,), NOW).money == 900
+    held(purse, 40)
+    assert purse.room((ORG,), NOW).money == 860
+    assert purse.room((TEAM,), NOW).money == 0
+
+
+def test_settling_frees_the_surplus_at_once(tmp_path: Path) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 100), granted(TEAM, 100))
+    purse.settle(held(purse, 90), Nanos(30), Reason.USAGE_REPORTED)
+    assert purse.room((ORG, TEAM), NOW).money == 70
+
+
+def test_a_call_that_cost_more_than_its_hold_is_booked_in_full(tmp_path: Path) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 100), granted(TEAM, 100))
+    purse.settle(held(purse, 90), Nanos(130), Reason.USAGE_REPORTED)
+    lease = purse.lease_of(ORG)
+    assert lease is not None
+    assert (lease.spent, lease.headroom, lease.overdraft) == (130, 0, 30)
+
+
+def test_no_hold_after_the_deadline_or_after_the_window(tmp_path: Path) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 100, window_ends=500), deadline=BootMs(900))
+    assert purse.room((ORG,), BootMs(499)).money == 100
+    assert purse.room((ORG,), BootMs(500)).missing == (ORG,)
+    assert isinstance(purse.hold((ORG,), Nanos(1), BootMs(500)), Shortfall)
+    purse.take_grant(granted(ORG, 100, window=2, window_ends=10_000))
+    assert purse.room((ORG,), BootMs(500)).money == 100
+    assert purse.room((ORG,), BootMs(900)).missing == (ORG,)
+
+
+def test_a_deadline_is_never_moved_back(tmp_path: Path) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 100), deadline=BootMs(900))
+    purse.renew(BootMs(300))
+    assert purse.room((ORG,), BootMs(899)).money == 100
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_grant_told_several_times_counts_once(tmp_path: Path, times: int) -> None:
+    purse = make_purse(tmp_path, *[granted(ORG, 100)] * times, granted(ORG, 60))
+    assert purse.room((ORG,), NOW).money == 100
+
+
+def test_giving_back_keeps_what_is_held(tmp_path: Path) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 100))
+    held(purse, 30, ORG)
+    assert purse.give_back(lease_id(ORG), keep=Nanos(20))
+    lease = purse.lease_of(ORG)
+    assert lease is not None
+    assert (lease.returned, lease.headroom, lease.reserved) == (50, 20, 30)
+    assert not purse.give_back(lease_id(ORG), keep=Nanos(20))
+    assert not purse.give_back(lease_id(ANA), keep=ZERO)
+
+
+def test_a_restart_counts_what_was_under_way_as_spent_and_keeps_the_rest(tmp_path: Path) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 100), granted(TEAM, 80))
+    purse.settle(held(purse, 30), Nanos(10), Reason.USAGE_REPORTED)
+    lost = held(purse, 25)
+    purse.note_epoch(7)
+    purse.close()
+
+    again = make_purse(tmp_path)
+    assert (again.holder, again.boot_seq, again.epoch) == (purse.holder, 2, 7)
+    lease = again.lease_of(ORG)
+    assert lease is not None
+    assert (lease.spent, lease.reserved, lease.headroom) == (35, 0, 65)
+    assert held(again, 1) > lost, "hold numbers are never used twice"
+    again.settle(lost, Nanos(1), Reason.USAGE_REPORTED)
+    assert lease.spent == 35, "what expired at the restart is over"
+
+
+def test_a_checkpoint_in_the_middle_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "CHECKPOINT_BYTES", 400)
+    purse = make_purse(tmp_path, granted(ORG, 10_000))
+    still_open = held(purse, 500, ORG)
+    for _ in range(50):
+        purse.settle(held(purse, 20, ORG), Nanos(7), Reason.USAGE_REPORTED)
+    before = purse.lease_of(ORG)
+    assert before is not None
+    assert purse.is_open(still_open)
+    assert (tmp_path / "journal").stat().st_size < 2_000
+    purse.close()
+    after = make_purse(tmp_path).lease_of(ORG)
+    assert after is not None
+    assert after.spent == before.spent + 500
+    assert after.granted == before.granted
+
+
+def test_nothing_counts_that_the_journal_did_not_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 100))
+
+    def full(_self: Journal, _record: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Journal, "append", full)
+    with pytest.raises(OSError, match="no space"):
+        purse.hold((ORG,), Nanos(10), NOW)
+    assert purse.room((ORG,), NOW).money == 100
+
+
+def test_a_finished_lease_is_forgotten_but_never_one_that_holds_money(tmp_path: Path) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 100))
+    hold = held(purse, 10, ORG)
+    purse.forget(lease_id(ORG))
+    assert purse.find(lease_id(ORG)) is not None
+    purse.void(hold, Reason.NOTHING_SENT)
+    purse.forget(lease_id(ORG))
+    assert purse.find(lease_id(ORG)) is None
+    assert purse.lease_of(ORG) is None
+
+
+def test_starting_over_leaves_all_money_behind(tmp_path: Path) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 100))
+    holder, hold = purse.holder, held(purse, 10, ORG)
+    purse.start_over()
+    assert purse.holder != holder
+    assert purse.room((ORG,), NOW).missing == (ORG,)
+    purse.settle(hold, Nanos(3), Reason.USAGE_REPORTED)
+    assert tuple(purse.leases()) == ()
