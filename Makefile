@@ -56,8 +56,8 @@ check: $(INSTALLED) ## Lint, format, types, layers, wire, generated code
 demo: $(INSTALLED) ## Run the demo; PROMPTS=file LIMIT=n choose other prompts
 	@$(BIN)/python -m farebox.cli demo $(if $(PROMPTS),--prompts '$(PROMPTS)') $(if $(LIMIT),--limit $(LIMIT))
 
-bench: $(INSTALLED) ## Compare no proxy, Envoy and the sidecar (ROUNDS=n)
-	@$(BIN)/python -m bench.proxy $(if $(ROUNDS),--rounds $(ROUNDS))
+bench: $(INSTALLED) ## Compare no proxy, Envoy and the sidecar (ROUNDS=n REPORT=1)
+	@$(BIN)/python -m bench.proxy $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(REPORT),--report)
 
 bench-cap: $(INSTALLED) ## Try to break the cap with random runs and kills (SEEDS=n)
 	@$(BIN)/python -m bench.cap $(if $(SEEDS),--seeds $(SEEDS))
