@@ -267,8 +267,10 @@ class Leasing:
         lease = self._purse.lease_of(charge)
         usable = lease is not None and not lease.window_over_at(now)
         headroom = lease.headroom if lease is not None and usable else ZERO
-        target = self._demands.get(charge, NOTHING_KNOWN).target(self.ttl)
         calls = tuple(self.waiting.get(charge, {}).values())
+        # The first call of a pool asks for those that will follow it, not for itself alone.
+        first = Demand(last=calls[0].need) if calls else NOTHING_KNOWN
+        target = self._demands.get(charge, first).target(self.ttl)
         if not calls:
             missing = Nanos(max(0, target - headroom))
             return Want(charge=charge, want=missing, need=ZERO, least=ZERO) if missing else None

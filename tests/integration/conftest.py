@@ -96,6 +96,15 @@ class Fleet:
         found = await get_json(admin_url(self.controller, "/v1/pools"))
         return {f"{one['pool']}/{one['key']}".rstrip("/"): one for one in found["pools"]}
 
+    async def until_limit(self, dollars: str) -> None:
+        """Wait until the sidecar has a policy in which the first pool has this limit."""
+
+        async def has_it() -> bool:
+            policy = await get_json(admin_url(self.sidecar, "/v1/policy"))
+            return bool(policy["pools"][0]["limit_usd"] == dollars)
+
+        await until(has_it, f"a limit of {dollars}")
+
     async def problems(self) -> list[dict[str, Any]]:
         """What is wrong with the manifests."""
         found = await get_json(admin_url(self.controller, "/v1/problems"))

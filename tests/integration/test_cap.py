@@ -30,6 +30,7 @@ def error_of(raised: pytest.ExceptionInfo[openai.APIStatusError]) -> dict[str, A
 
 async def test_a_spent_pool_refuses_for_good_until_its_limit_is_raised(system: Fleet) -> None:
     system.write(pool_manifest("team", "0.0003"))
+    await system.until_limit("0.000300000")
     client = system.client()
 
     async def is_spent() -> bool:
@@ -108,9 +109,10 @@ async def test_without_a_controller_lent_money_is_spent_and_nothing_else(system:
         nonlocal before
         before = len(system.billed())
         await ask(client, user="ana")
-        return "default/people/ana" in await system.pools()
+        lent = float((await system.pools()).get("default/people/ana", {}).get("leased_usd", 0))
+        return lent > 2 * ONE_CALL_MAX
 
-    await until(knows_people, "the pool of ana")
+    await until(knows_people, "money lent for the next calls of ana")
     await system.controller.kill()
     await ask(client, user="ana")
     with pytest.raises(openai.InternalServerError) as raised:
@@ -165,13 +167,8 @@ async def test_a_killed_sidecar_comes_back_with_its_money_and_its_debts(system: 
 async def test_a_hundred_callers_at_once_stay_below_the_cap(system: Fleet) -> None:
     system.write(pool_manifest("team", "0.002"))
 
-    async def is_in_force() -> bool:
-        found = (await system.pools()).get("default/team", {})
-        return found.get("limit_usd") == "0.002000000"
-
+    await system.until_limit("0.002000000")
     client = system.client(max_retries=0)
-    await ask(client)
-    await until(is_in_force, "the new limit")
     answers = await asyncio.gather(*(ask(client) for _ in range(100)), return_exceptions=True)
     served = [answer for answer in answers if not isinstance(answer, BaseException)]
     codes = {a.status_code for a in answers if isinstance(a, openai.APIStatusError)}
