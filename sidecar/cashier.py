@@ -131,6 +131,10 @@ class Cashier:
         """End a hold whose outcome is unknown."""
         self._purse.expire(hold_id, reason)
 
+    def may_send(self, hold_id: HoldId) -> bool:
+        """Whether what a hold is for may still be sent: all its windows and the lease go on."""
+        return self._purse.is_current(hold_id, self._clock.boot())
+
     def notify(self, charges: Iterable[Charge]) -> None:
         """Let calls that wait for these (sub-)pools look again, in the order they came."""
         if not self._sleepers:

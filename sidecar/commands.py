@@ -28,8 +28,9 @@ class HoldMoney(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Forward(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Send this body to this model."""
+    """Send this body to this model, if its money may still be spent when it is written."""
 
+    hold: HoldId
     model: Model
     body: bytes
 

@@ -44,6 +44,7 @@ from sidecar.dialects.openai_chat import ENDPOINT
 from sidecar.events import (
     CallerGone,
     Event,
+    HoldLapsed,
     MoneyHeld,
     MoneyRefused,
     Phase,
@@ -82,6 +83,8 @@ class Money(Protocol):
     def void(self, hold_id: HoldId, reason: Reason) -> None: ...
 
     def expire(self, hold_id: HoldId, reason: Reason) -> None: ...
+
+    def may_send(self, hold_id: HoldId) -> bool: ...
 
 
 class MissingSecretError(Exception):
@@ -230,6 +233,11 @@ class Run:
             lines = self._lines + self._credential(command.model)
             target = target_of(command.model.base_url)
             self._connection = await self._around.pool.acquire(target.origin)
+            if not self._around.money.may_send(command.hold):
+                # A connection can take seconds; a window that ended meanwhile must not be charged
+                # for what the provider will see in the next.
+                self._release()
+                return HoldLapsed()
             self._connection.send(post(target, ENDPOINT, header_lines=lines, body=command.body))
         except (ConnectFailedError, OriginError, MissingSecretError) as error:
             self._release()

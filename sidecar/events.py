@@ -71,6 +71,10 @@ class UpstreamFailed(msgspec.Struct, frozen=True, gc=False):
     why: str
 
 
+class HoldLapsed(msgspec.Struct, frozen=True, gc=False):
+    """Nothing was sent: the window or the lease of the hold ended before a connection stood."""
+
+
 class CallerGone(msgspec.Struct, frozen=True, gc=False):
     """The caller has closed its connection; nothing can be sent to it any more."""
 
@@ -92,6 +96,7 @@ Event = (
     | UpstreamData
     | UpstreamEnded
     | UpstreamFailed
+    | HoldLapsed
     | CallerGone
     | TimedOut
     | Stopped

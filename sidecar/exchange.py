@@ -41,6 +41,7 @@ from sidecar.dialects.sse import EventTooLargeError
 from sidecar.events import (
     CallerGone,
     Event,
+    HoldLapsed,
     MoneyHeld,
     MoneyRefused,
     Stopped,
@@ -156,7 +157,7 @@ class Exchange:
         self._under_way = Attempt(event, self._request)
         model = event.route.candidate.model
         body = rewrite(self._request, model=model, output_asked=event.route.output_asked)
-        return (Forward(model=model, body=body),)
+        return (Forward(hold=event.hold, model=model, body=body),)
 
     def _money_refused(self, event: MoneyRefused) -> Commands:
         return self._give_up() if self._story.attempts else self._refuse(event.detail)
@@ -185,6 +186,13 @@ class Exchange:
             money = self._end(self._attempt.end_unbilled(Reason.NOTHING_SENT))
             return (*money, *self._try_another())
         return self._lost(f"The provider took the call and gave no answer ({event.why})")
+
+    def _lapsed(self, _: HoldLapsed) -> Commands:
+        """Hold again: the same model may serve in the window that has begun meanwhile."""
+        tried = self._tried
+        money = self._end(self._attempt.end_unbilled(Reason.NOTHING_SENT))
+        self._tried = tried
+        return (*money, *self._try_another())
 
     # ------------------------------------------------------------------------------ a whole answer
 
@@ -343,6 +351,7 @@ class Exchange:
         State.SENT: {
             UpstreamHead: _head_came,
             UpstreamFailed: _no_head,
+            HoldLapsed: _lapsed,
             TimedOut: _silent,
             CallerGone: _caller_left,
             Stopped: _stopped,

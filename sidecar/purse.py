@@ -134,6 +134,13 @@ class Purse:
         """Whether a hold is still to be ended."""
         return hold_id in self._holds
 
+    def is_current(self, hold_id: HoldId, now: BootMs) -> bool:
+        """Whether a hold is open, and neither its windows nor the time to live have ended."""
+        found = self._holds.get(hold_id)
+        if found is None or (found.leases and now >= self.book.deadline):
+            return False
+        return not any(self._leases[lease].window_over_at(now) for lease in found.leases)
+
     def charges_held(self, hold_id: HoldId) -> tuple[Charge, ...]:
         """The (sub-)pools in which a hold still has money."""
         found = self._holds.get(hold_id)

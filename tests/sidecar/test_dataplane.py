@@ -267,6 +267,13 @@ async def test_the_callers_own_cap_binds_a_single_call(stage: Stage) -> None:
     assert stage.billed == 0
 
 
+async def test_money_that_lapsed_while_connecting_is_held_again(stage: Stage) -> None:
+    stage.run.till.lapses = 1
+    await ask(stage.run)
+    assert [event for event, _ in stage.endings] == [HoldEvent.VOID, HoldEvent.SETTLE]
+    assert stage.run.till.spent == stage.billed > 0
+
+
 async def test_money_that_must_be_waited_for_is_waited_for(stage: Stage) -> None:
     stage.run.till.slow = True
     await ask(stage.run)

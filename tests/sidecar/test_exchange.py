@@ -10,6 +10,7 @@ from farebox.core.policy import Policy
 from farebox.core.reasons import Reason
 from farebox.core.tiers import Capability, Catalogue, Model, Tier
 from sidecar.events import (
+    HoldLapsed,
     MoneyRefused,
     Phase,
     TimedOut,
@@ -228,6 +229,15 @@ def test_a_provider_that_can_not_be_reached_costs_nothing() -> None:
         "finish 502",
         "refuse provider_unreachable",
     )
+
+
+def test_money_that_lapsed_before_the_call_was_sent_is_held_anew_for_the_same_model() -> None:
+    play = forwarded(make_exchange())
+    play.tells(HoldLapsed(), "void 1 nothing_sent", "hold")
+    play.money("forward gpt-4o-mini")
+    play.tells(HoldLapsed(), "void 2 nothing_sent", "hold")
+    play.money("forward gpt-4o-mini")
+    play.tells(HoldLapsed(), "void 3 nothing_sent", "finish 502", "refuse provider_unreachable")
 
 
 def test_at_most_three_attempts_are_made() -> None:

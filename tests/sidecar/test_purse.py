@@ -161,6 +161,21 @@ def test_a_finished_lease_is_forgotten_but_never_one_that_holds_money(tmp_path: 
     assert purse.lease_of(ORG) is None
 
 
+@pytest.mark.parametrize(
+    ("now", "deadline", "current"),
+    [(499, 900, True), (500, 900, False), (499, 499, False)],
+    ids=["in time", "the window is over", "the lease has ended"],
+)
+def test_what_was_held_in_time_may_be_too_late_to_be_sent(
+    tmp_path: Path, now: int, deadline: int, current: bool
+) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 100, window_ends=500), deadline=BootMs(deadline))
+    hold = held(purse, 10, ORG)
+    assert purse.is_current(hold, BootMs(now)) is current
+    purse.void(hold, Reason.NOTHING_SENT)
+    assert not purse.is_current(hold, NOW)
+
+
 def test_starting_over_leaves_all_money_behind(tmp_path: Path) -> None:
     purse = make_purse(tmp_path, granted(ORG, 100))
     holder, hold = purse.holder, held(purse, 10, ORG)

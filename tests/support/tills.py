@@ -32,6 +32,7 @@ class Till:
         self.money = money
         self.refusal: RefusalDetail | None = None
         self.slow = False
+        self.lapses = 0
         self.open: dict[HoldId, Route] = {}
         self.ended: list[EndedHold] = []
         self._next = 0
@@ -59,6 +60,11 @@ class Till:
 
     def expire(self, hold_id: HoldId, reason: Reason) -> None:
         self._end(hold_id, HoldEvent.EXPIRE, self.open[hold_id].hold, reason)
+
+    def may_send(self, hold_id: HoldId) -> bool:
+        """No for the first `lapses` holds."""
+        self.lapses -= 1
+        return hold_id in self.open and self.lapses < 0
 
     def _hold(
         self, plan: Plan, call: Call, tried: frozenset[str], cap: Nanos | None
