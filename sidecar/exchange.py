@@ -160,7 +160,8 @@ class Exchange:
         return (Forward(hold=event.hold, model=model, body=body),)
 
     def _money_refused(self, event: MoneyRefused) -> Commands:
-        return self._give_up() if self._story.attempts else self._refuse(event.detail)
+        # Without a model that failed the money alone is why: nothing was sent, or it lapsed before.
+        return self._give_up() if self._tried else self._refuse(event.detail)
 
     def _left_unheld(self, _: CallerGone | Stopped) -> Commands:
         self._caller_gone = True

@@ -240,6 +240,13 @@ def test_money_that_lapsed_before_the_call_was_sent_is_held_anew_for_the_same_mo
     play.tells(HoldLapsed(), "void 3 nothing_sent", "finish 502", "refuse provider_unreachable")
 
 
+def test_money_that_lapsed_and_can_not_be_had_again_is_refused_for_its_own_reason() -> None:
+    play = forwarded(make_exchange())
+    play.tells(HoldLapsed(), "void 1 nothing_sent", "hold")
+    refused = MoneyRefused(detail=plainly(Reason.BUDGET_UNVERIFIABLE))
+    play.tells(refused, "finish 503", "refuse budget_unverifiable")
+
+
 def test_at_most_three_attempts_are_made() -> None:
     models = [make_model(f"m{number}", "0.15", "0.60") for number in range(5)]
     play = Playbook(make_exchange(only(*models)))
