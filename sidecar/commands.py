@@ -16,8 +16,6 @@ from farebox.core.tiers import Model
 from farebox.core.usage import Usage
 from sidecar.refusals import RefusalDetail
 
-TextHeaders = tuple[tuple[str, str], ...]
-
 
 class HoldMoney(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Hold money for the next attempt. `cap` bounds the single call."""
@@ -108,10 +106,10 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class SendWhole(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Answer the caller with a whole body."""
+    """Answer the caller with a whole body. `lines` are its header fields as they are written."""
 
     status: int
-    headers: TextHeaders
+    lines: bytes
     body: bytes
 
 
@@ -122,10 +120,10 @@ class Refuse(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class SendHead(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Begin to stream an answer to the caller."""
+    """Begin to stream an answer to the caller. `lines` are its header fields as written."""
 
     status: int
-    headers: TextHeaders
+    lines: bytes
 
 
 class SendChunk(msgspec.Struct, frozen=True, gc=False):

@@ -4,13 +4,11 @@ The one rule: it starts and stops as a whole, and when it has stopped no hold is
 must not know where money and policies come from.
 """
 
-import asyncio
 import itertools
 import secrets
 from collections.abc import Callable
 from typing import Final
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from farebox.runtime.clock import Clock
@@ -18,6 +16,7 @@ from farebox.runtime.endpoints import Endpoint
 from farebox.runtime.tasks import Jobs
 from sidecar.config import Config
 from sidecar.driver import Money, Surroundings, Waits
+from sidecar.inbound.server import Server
 from sidecar.listener import Bounds, Listener
 from sidecar.policy import PolicyHolder
 from sidecar.receipts import Receipt, Receipts
@@ -25,7 +24,6 @@ from sidecar.telemetry import Telemetry
 from sidecar.upstream.pool import Bounds as PoolBounds
 from sidecar.upstream.pool import Pool
 
-BACKLOG_MAX: Final = 1_024
 CALL_ID_BYTES: Final = 6
 
 
@@ -67,26 +65,15 @@ class DataPlane:
             next_call_id=_call_ids(),
             refused_early=self._telemetry.refused_early,
         )
-        self._server: web.Server | None = None
-        self._socket: asyncio.Server | None = None
+        self._server = Server(self._listener)
 
     async def start(self, endpoint: Endpoint) -> int:
         """Listen; returns the port. Raises OSError when the address is taken."""
-        self._server = self._listener.server()
-        self._socket = await asyncio.get_running_loop().create_server(
-            self._server, endpoint.host, endpoint.port, backlog=BACKLOG_MAX
-        )
-        port: int = self._socket.sockets[0].getsockname()[1]
-        return port
+        return await self._server.start(endpoint)
 
     async def stop(self, *, grace_ms_max: int) -> None:
         """Take no new calls, let the open ones end within the grace, then end them."""
-        if self._socket is not None:
-            self._socket.close()
-        if self._server is not None:
-            self._server.pre_shutdown()
-            # aiohttp waits for so long twice: for the answer, then for its handler.
-            await self._server.shutdown(grace_ms_max / 1000 / 2)
+        await self._server.stop(grace_s=grace_ms_max / 1000 / 2)
         await self._jobs.finish(grace_s=grace_ms_max / 1000 / 2)
         self._pool.close()
 

@@ -6,12 +6,11 @@ tells every exchange so. This module must not know what the orders mean for mone
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import msgspec
-from aiohttp import web
 
 from farebox.core.call import Call
 from farebox.core.instant import BootMs, DurationMs, UtcMs
@@ -55,13 +54,13 @@ from sidecar.events import (
     UpstreamFailed,
     UpstreamHead,
 )
-from sidecar.exchange import Commands, Exchange
+from sidecar.exchange import Commands, Exchange, State
+from sidecar.inbound.request import Head
 from sidecar.receipts import Receipt
 from sidecar.upstream.connection import BrokenError, ConnectFailedError, Connection, SilentError
-from sidecar.upstream.origin import OriginError, target_of
+from sidecar.upstream.origin import Origin, OriginError, target_of
 from sidecar.upstream.pool import Pool
-from sidecar.upstream.request import forwardable, post
-from sidecar.upstream.watchdog import Watchdog
+from sidecar.upstream.request import post
 
 
 class Money(Protocol):
@@ -118,10 +117,28 @@ class Surroundings:
     finished: Callable[[Receipt], None]
 
 
+class Caller(Protocol):
+    """Where the answer goes; see `sidecar.inbound.connection`. A caller that goes cancels."""
+
+    @property
+    def is_slow(self) -> bool: ...
+
+    async def taken(self, *, ms_max: int) -> None: ...
+
+    def tell(self, status: int, lines: bytes, body: bytes) -> None: ...
+
+    def begin(self, status: int, lines: bytes) -> None: ...
+
+    def pass_on(self, data: bytes) -> None: ...
+
+    def complete(self) -> None: ...
+
+
 class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How a call came in. `provider` is the one that the caller's path names."""
 
-    request: web.BaseRequest
+    head: Head
+    caller: Caller
     call_id: str
     provider: str
     at: UtcMs
@@ -134,14 +151,12 @@ class Run:
     __slots__ = (
         "_around",
         "_arrival",
-        "_authorization",
+        "_caller",
         "_connection",
         "_exchange",
         "_head_read",
         "_left_to_job",
-        "_lines",
-        "_response",
-        "_send_watchdog",
+        "_pending",
         "_sent",
     )
 
@@ -149,35 +164,38 @@ class Run:
         self._exchange = exchange
         self._arrival = arrival
         self._around = around
-        self._lines, self._authorization = forwardable(arrival.request.raw_headers)
+        self._caller = arrival.caller
         self._connection: Connection | None = None
+        self._pending: Coroutine[Any, Any, Event | None] | None = None
         self._sent = False
         self._head_read = False
         self._left_to_job = False
-        self._response: web.StreamResponse | None = None
-        self._send_watchdog: Watchdog | None = None
 
-    async def serve(self) -> web.StreamResponse:
-        """Live the exchange through; returns the answer for the caller."""
+    async def serve(self) -> None:
+        """Live the exchange through; its answer is written when this returns."""
         try:
             await self._live(self._exchange.start())
         except asyncio.CancelledError:
             # The caller has closed its connection, or the server is being stopped.
-            self._carry_out_now(self._exchange.handle(CallerGone()))
+            self._carry_out(self._exchange.handle(CallerGone()))
             raise
         finally:
             if not self._left_to_job:
                 self._stop()
-        return self._response or web.Response(status=499)
 
     async def _live(self, commands: Commands) -> None:
-        exchange = self._exchange
+        exchange, caller = self._exchange, self._caller
         while True:
-            event = await self._carry_out(commands) if commands else None
+            event = self._carry_out(commands)
+            if self._pending is not None:
+                pending, self._pending = self._pending, None
+                event = await pending
+            if caller.is_slow and not self._left_to_job:
+                await caller.taken(ms_max=self._around.waits.send_ms_max)
             if event is None:
                 if self._left_to_job or not exchange.reading:
                     return
-                event = await self._next_fact()
+                event = self._fact_at_hand() or await self._next_fact()
             commands = exchange.handle(event)
 
     async def _drain(self) -> None:
@@ -187,63 +205,74 @@ class Run:
             async with asyncio.timeout(self._around.waits.drain_ms_max / 1000):
                 await self._live(())
         except TimeoutError:
-            self._carry_out_now(self._exchange.handle(TimedOut(Phase.DRAIN)))
+            self._carry_out(self._exchange.handle(TimedOut(Phase.DRAIN)))
         finally:
             self._stop()
 
     def _stop(self) -> None:
         """Let go of everything; an exchange that is not over yet is told that it ends here."""
-        self._carry_out_now(self._exchange.handle(Stopped()))
+        if self._exchange.state is not State.DONE:
+            self._carry_out(self._exchange.handle(Stopped()))
         self._release()
-        if self._send_watchdog is not None:
-            self._send_watchdog.close()
 
     # ------------------------------------------------------------------------------ carrying out
 
-    async def _carry_out(self, commands: Commands) -> Event | None:
+    def _carry_out(self, commands: Commands) -> Event | None:
+        """Carry orders out. What must be waited for is left in `_pending`, always by the last."""
         event = None
         for command in commands:
-            at_once = self._AT_ONCE.get(type(command))
-            if at_once is not None:
-                at_once(self, command)
-            else:
-                event = await self._WAITING[type(command)](self, command)
+            event = self._ORDERS[type(command)](self, command)
         return event
 
-    def _carry_out_now(self, commands: Commands) -> None:
-        """Carry out orders that need no waiting: all that there are once the caller has gone."""
-        for command in commands:
-            self._AT_ONCE[type(command)](self, command)
-
-    async def _hold(self, command: HoldMoney) -> Event:
+    def _hold(self, command: HoldMoney) -> Event | None:
         money, exchange = self._around.money, self._exchange
         held = money.hold_now(
             command.plan, exchange.call, exchange.policy, tried=command.tried, cap=command.cap
         )
-        if held is not None:
-            return held
-        return await money.hold(
-            command.plan, exchange.call, exchange.policy, tried=command.tried, cap=command.cap
-        )
+        if held is None:
+            self._pending = money.hold(
+                command.plan, exchange.call, exchange.policy, tried=command.tried, cap=command.cap
+            )
+        return held
 
-    async def _forward(self, command: Forward) -> Event | None:
+    def _forward(self, command: Forward) -> Event | None:
         self._release()
         self._sent = self._head_read = False
         try:
-            lines = self._lines + self._credential(command.model)
+            lines = self._arrival.head.lines + self._credential(command.model)
             target = target_of(command.model.base_url)
-            self._connection = await self._around.pool.acquire(target.origin)
-            if not self._around.money.may_send(command.hold):
-                # A connection can take seconds; a window that ended meanwhile must not be charged
-                # for what the provider will see in the next.
-                self._release()
-                return HoldLapsed()
-            self._connection.send(post(target, ENDPOINT, header_lines=lines, body=command.body))
+            request = post(target, ENDPOINT, header_lines=lines, body=command.body)
+            self._connection = self._around.pool.kept(target.origin)
+            if self._connection is None:
+                self._pending = self._connect_and_send(target.origin, command, request)
+                return None
+            return self._send(command, request)
         except (ConnectFailedError, OriginError, MissingSecretError) as error:
+            return self._not_sent(error)
+
+    async def _connect_and_send(
+        self, origin: Origin, command: Forward, request: bytes
+    ) -> Event | None:
+        try:
+            self._connection = await self._around.pool.acquire(origin)
+            return self._send(command, request)
+        except ConnectFailedError as error:
+            return self._not_sent(error)
+
+    def _send(self, command: Forward, request: bytes) -> Event | None:
+        assert self._connection is not None
+        if not self._around.money.may_send(command.hold):
+            # A connection can take seconds; a window that ended meanwhile must not be charged for
+            # what the provider will see in the next.
             self._release()
-            return UpstreamFailed(sent=False, why=str(error))
+            return HoldLapsed()
+        self._connection.send(request)
         self._sent = True
         return None
+
+    def _not_sent(self, error: Exception) -> Event:
+        self._release()
+        return UpstreamFailed(sent=False, why=str(error))
 
     def _credential(self, model: Model) -> bytes:
         if model.secret_env:
@@ -252,43 +281,8 @@ class Run:
                 raise MissingSecretError(f"{model.secret_env} is not set to a key in the sidecar")
             return b"authorization: Bearer " + secret.encode() + b"\r\n"
         # A caller's own key is meant for the provider that it called, and for no other.
-        return self._authorization if model.provider == self._arrival.provider else b""
-
-    async def _send_head(self, command: SendHead) -> Event | None:
-        self._response = responses.begun(command.status, command.headers)
-        loop = asyncio.get_running_loop()
-        self._send_watchdog = Watchdog(loop, self._caller_stalled)
-        try:
-            await self._response.prepare(self._arrival.request)
-        except ConnectionError:
-            return CallerGone()
-        return None
-
-    async def _send_chunk(self, command: SendChunk) -> Event | None:
-        assert self._response is not None
-        assert self._send_watchdog is not None
-        self._send_watchdog.arm(self._around.waits.send_ms_max)
-        try:
-            await self._response.write(command.data)
-        except ConnectionError:
-            return CallerGone()
-        finally:
-            self._send_watchdog.lift()
-        return None
-
-    async def _send_end(self, _: SendEnd) -> Event | None:
-        assert self._response is not None
-        try:
-            await self._response.write_eof()
-        except ConnectionError:
-            return CallerGone()
-        return None
-
-    def _caller_stalled(self) -> None:
-        """The caller takes nothing any more: closing its connection cancels this run."""
-        transport = self._arrival.request.transport
-        if transport is not None:
-            transport.abort()
+        arrival = self._arrival
+        return arrival.head.authorization if model.provider == arrival.provider else b""
 
     def _settle(self, command: Settle) -> None:
         self._around.money.settle(command.hold, command.cost, command.reason)
@@ -305,12 +299,19 @@ class Run:
         self._around.finished(Receipt(at=arrival.at, duration=duration, outcome=command.outcome))
 
     def _send_whole(self, command: SendWhole) -> None:
-        self._response = responses.whole(
-            self._arrival.request, command.status, command.headers, command.body
-        )
+        self._caller.tell(command.status, command.lines, command.body)
+
+    def _send_head(self, command: SendHead) -> None:
+        self._caller.begin(command.status, command.lines)
+
+    def _send_chunk(self, command: SendChunk) -> None:
+        self._caller.pass_on(command.data)
+
+    def _send_end(self, _: SendEnd) -> None:
+        self._caller.complete()
 
     def _refuse(self, command: Refuse) -> None:
-        self._response = responses.refusal(command.detail, self._arrival.call_id)
+        self._caller.tell(*responses.refusal(command.detail, self._arrival.call_id))
 
     def _close_upstream(self, _: CloseUpstream) -> None:
         self._release()
@@ -318,7 +319,7 @@ class Run:
     def _begin_drain(self, _: Drain) -> None:
         if not self._sent:
             why = "the caller left before it was sent"
-            self._carry_out_now(self._exchange.handle(UpstreamFailed(sent=False, why=why)))
+            self._carry_out(self._exchange.handle(UpstreamFailed(sent=False, why=why)))
             return
         self._left_to_job = True
         try:
@@ -329,14 +330,29 @@ class Run:
 
     # ----------------------------------------------------------------------------- bringing facts
 
+    def _fact_at_hand(self) -> Event | None:
+        """The next fact when it has come already, as most of an answer does with its head."""
+        connection = self._connection
+        assert connection is not None
+        if not self._head_read:
+            head = connection.head_now()
+            if head is None:
+                return None
+            self._head_read = True
+            return UpstreamHead(*head)
+        data = connection.body_now()
+        if data is None:
+            return None
+        return UpstreamData(data) if data else self._ended()
+
     async def _next_fact(self) -> Event:
         connection, waits = self._connection, self._around.waits
         assert connection is not None
         try:
             if not self._head_read:
-                status, headers = await connection.head(ms_max=waits.head_ms_max)
+                head = await connection.head(ms_max=waits.head_ms_max)
                 self._head_read = True
-                return UpstreamHead(status, headers)
+                return UpstreamHead(*head)
             data = await connection.body(ms_max=waits.body_ms_max)
         except BrokenError as error:
             self._release()
@@ -345,8 +361,9 @@ class Run:
             return UpstreamFailed(sent=True, why=str(error))
         except SilentError:
             return TimedOut(Phase.BODY if self._head_read else Phase.HEAD)
-        if data:
-            return UpstreamData(data)
+        return UpstreamData(data) if data else self._ended()
+
+    def _ended(self) -> Event:
         self._release()
         return UpstreamEnded(complete=True)
 
@@ -355,20 +372,18 @@ class Run:
             self._around.pool.give_back(self._connection)
             self._connection = None
 
-    _AT_ONCE: ClassVar[Mapping[type[Command], Callable[[Any, Any], None]]] = {
+    _ORDERS: ClassVar[Mapping[type[Command], Callable[[Any, Any], Event | None]]] = {
+        HoldMoney: _hold,
+        Forward: _forward,
         Settle: _settle,
         Void: _void,
         Expire: _expire,
         Finish: _finish,
         SendWhole: _send_whole,
-        Refuse: _refuse,
-        CloseUpstream: _close_upstream,
-        Drain: _begin_drain,
-    }
-    _WAITING: ClassVar[Mapping[type[Command], Callable[[Any, Any], Awaitable[Event | None]]]] = {
-        HoldMoney: _hold,
-        Forward: _forward,
         SendHead: _send_head,
         SendChunk: _send_chunk,
         SendEnd: _send_end,
+        Refuse: _refuse,
+        CloseUpstream: _close_upstream,
+        Drain: _begin_drain,
     }

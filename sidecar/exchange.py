@@ -178,7 +178,7 @@ class Exchange:
             self.state = State.ANSWERING
         else:
             self.state = State.STREAMING
-            head = SendHead(status=event.status, headers=self._headers_of(attempt))
+            head = SendHead(status=event.status, lines=self._lines_of(attempt))
             return self._unless_gone(head)
         return ()
 
@@ -212,8 +212,8 @@ class Exchange:
             return self._lost("The provider's answer broke off")
         attempt = self._attempt
         ending = attempt.end_whole()
-        headers = (*self._headers_of(attempt), told_cost(ending.cost))
-        whole = SendWhole(status=attempt.status, headers=headers, body=attempt.body)
+        lines = self._lines_of(attempt) + told_cost(ending.cost)
+        whole = SendWhole(status=attempt.status, lines=lines, body=attempt.body)
         return (*self._end(ending), *self._finish(attempt.status), *self._unless_gone(whole))
 
     def _silent(self, _: TimedOut) -> Commands:
@@ -248,9 +248,7 @@ class Exchange:
         attempt = self._refused_by
         if attempt is None:
             return self._refuse(plainly(Reason.PROVIDER_UNREACHABLE))
-        whole = SendWhole(
-            status=attempt.status, headers=self._headers_of(attempt), body=attempt.body
-        )
+        whole = SendWhole(status=attempt.status, lines=self._lines_of(attempt), body=attempt.body)
         return (*self._finish(attempt.status), *self._unless_gone(whole))
 
     # ------------------------------------------------------------------------------------ a stream
@@ -331,10 +329,9 @@ class Exchange:
     def _unless_gone(self, *commands: Command) -> Commands:
         return () if self._caller_gone else commands
 
-    def _headers_of(self, attempt: Attempt) -> tuple[tuple[str, str], ...]:
-        return passed_on(attempt.headers) + told(
-            self._story.call_id, attempt.held, self._story.found
-        )
+    def _lines_of(self, attempt: Attempt) -> bytes:
+        story = self._story
+        return passed_on(attempt.headers) + told(story.call_id, attempt.held, story.found)
 
     @property
     def _attempt(self) -> Attempt:

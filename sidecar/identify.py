@@ -6,13 +6,14 @@ ignored. This module must not know pools or prices.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from farebox.core.budgets import KEY_CHARS_MAX, NO_KEY, Keys
 from farebox.core.call import Identity, Priority
 from farebox.core.money import AmountError, Nanos, parse_dollars
 from farebox.core.tasks import RoutingPolicy
+from sidecar.inbound.request import Head
 
 MAX_COST_HEADER: Final = "x-farebox-max-cost"
 BAGGAGE_HEADER: Final = "baggage"
@@ -29,16 +30,36 @@ class BadIdentityError(ValueError):
     """A header or field about the caller cannot be used; the text is one sentence."""
 
 
+class Said(NamedTuple):
+    """What a caller has said of itself, and what was read to find it."""
+
+    routing: RoutingPolicy
+    body_user: str
+    identity: Identity
+    cap: Nanos | None
+
+
+def read_head(head: Head, routing: RoutingPolicy, *, body_user: str) -> Said:
+    """Who calls and the most it will pay; read once for equal heads. Raises BadIdentityError."""
+    said = head.noted
+    if isinstance(said, Said) and said.routing is routing and said.body_user == body_user:
+        return said
+    fields = head.fields
+    identity = identify(fields, routing, body_user=body_user)
+    said = head.noted = Said(routing, body_user, identity, max_cost(fields))
+    return said
+
+
 def identify(headers: Mapping[str, str], routing: RoutingPolicy, *, body_user: str) -> Identity:
-    """Read who calls; headers are looked up without regard to case. Raises BadIdentityError."""
+    """Read who calls; names in `headers` are in lower case. Raises BadIdentityError."""
     get = headers.get
     carried = get(BAGGAGE_HEADER)
     baggage = _baggage(carried) if carried else _NO_BAGGAGE
-    session = get(routing.session_header) or baggage.get("session")
-    user = get(routing.user_header) or baggage.get("user") or body_user
-    workflow = get(routing.workflow_header) or baggage.get("workflow")
-    task = get(routing.task_header) or baggage.get("task")
-    priority = get(routing.priority_header) or baggage.get("priority")
+    session = get(routing.session_header.lower()) or baggage.get("session")
+    user = get(routing.user_header.lower()) or baggage.get("user") or body_user
+    workflow = get(routing.workflow_header.lower()) or baggage.get("workflow")
+    task = get(routing.task_header.lower()) or baggage.get("task")
+    priority = get(routing.priority_header.lower()) or baggage.get("priority")
     if not (session or user or workflow or task or priority):
         return _NOBODY
     return Identity(

@@ -1,16 +1,14 @@
-"""Accepts calls: explicit mode, plain HTTP on loopback, paths /PROVIDER/REST-OF-THE-API.
+"""Takes calls in: explicit mode, plain HTTP on loopback, paths /PROVIDER/REST-OF-THE-API.
 
 The one rule: nothing gets further that is not bounded: the length of a body, the time that it takes
 to arrive, the number of calls under way. This module must not know models or money.
 """
 
-import asyncio
 import functools
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
-
-from aiohttp import StreamReader, web
 
 from farebox.core.money import Nanos
 from farebox.core.policy import Policy
@@ -20,18 +18,18 @@ from sidecar.dialects.openai_answers import models_body
 from sidecar.dialects.openai_chat import BadRequestError, call_of, parse
 from sidecar.driver import Arrival, Run, Surroundings
 from sidecar.exchange import Exchange
-from sidecar.identify import BadIdentityError, identify, max_cost
+from sidecar.identify import BadIdentityError, read_head
+from sidecar.inbound.connection import Caller
+from sidecar.inbound.request import Request
 from sidecar.policy import PolicyHolder, names_served
 from sidecar.refusals import RefusalDetail, plainly
+
+_LOG = logging.getLogger(__name__)
 
 DEFAULT_PROVIDER: Final = "openai"
 CHAT_PATH: Final = "/v1/chat/completions"
 MODELS_PATH: Final = "/v1/models"
 
-HEAD_FIELD_BYTES_MAX: Final = 128 * 1024
-"""Larger than servers' usual 8 KiB: tokens in headers can be long."""
-
-KEEP_ALIVE_S: Final = 75.0
 PATHS_KEPT_MAX: Final = 256
 
 
@@ -53,7 +51,7 @@ class RefusedError(Exception):
 
 
 class Listener:
-    """Turns requests into runs of exchanges."""
+    """Turns requests into runs of exchanges; see `sidecar.inbound.connection.Handler`."""
 
     def __init__(
         self,
@@ -65,108 +63,93 @@ class Listener:
         refused_early: Callable[[str], None],
     ) -> None:
         self.calls_open = 0
+        self.body_bytes_max = bounds.body_bytes_max
+        self.body_ms_max = bounds.body_ms_max
+        self._calls_max = bounds.calls_max
         self._around = around
         self._policies = policies
-        self._bounds = bounds
         self._next_call_id = next_call_id
         self._refused_early = refused_early
 
-    def server(self) -> web.Server:
-        """The protocol factory for the listening socket; needs a running loop."""
-        return web.Server(
-            self.handle,
-            # A caller that goes cancels its run at once, which leaves the rest to a job.
-            handler_cancellation=True,
-            access_log=None,
-            # Bodies are read as they are: a decompressed one would not be what was sent.
-            auto_decompress=False,
-            max_line_size=HEAD_FIELD_BYTES_MAX,
-            max_field_size=HEAD_FIELD_BYTES_MAX,
-            keepalive_timeout=KEEP_ALIVE_S,
-        )
-
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Serve one request."""
-        call_id = self._next_call_id()
+    def begin(self) -> RefusalDetail | None:
+        """Count a call from its head on; refused when as many as may be are under way."""
         self.calls_open += 1
-        try:
-            return await self._serve(request, call_id)
-        except RefusedError as refused:
-            self._refused_early(refused.detail.reason.value)
-            return responses.refusal(refused.detail, call_id)
-        finally:
-            self.calls_open -= 1
+        return plainly(Reason.TOO_MANY_CALLS) if self.calls_open > self._calls_max else None
 
-    async def _serve(self, request: web.BaseRequest, call_id: str) -> web.StreamResponse:
+    def end(self) -> None:
+        """A call is over, however it went."""
+        self.calls_open -= 1
+
+    async def serve(self, request: Request, caller: Caller) -> None:
+        """Serve one request; a fault in the program is told to its caller and ends nothing else."""
+        call_id = self._next_call_id()
+        try:
+            run = self._begin_run(request, caller, call_id)
+            if run is not None:
+                await run.serve()
+        except RefusedError as refused:
+            self._tell_refusal(refused.detail, caller, call_id)
+        except Exception:  # noqa: BLE001  whatever it is: this call ends, the next one is served
+            _LOG.exception("call %s failed", call_id)
+            if caller.untold:
+                caller.tell(*responses.failure(call_id))
+
+    def refuse(self, detail: RefusalDetail, caller: Caller) -> None:
+        """Refuse a request that was not read to its end."""
+        self._tell_refusal(detail, caller, self._next_call_id())
+
+    def too_long(self) -> RefusalDetail:
+        return plainly(Reason.BODY_TOO_LARGE)
+
+    def too_late(self) -> RefusalDetail:
+        return _bad("The body did not arrive in time.").detail
+
+    def unreadable(self, why: str) -> RefusalDetail:
+        return _bad(f"The request can't be read: {why}.").detail
+
+    def _begin_run(self, request: Request, caller: Caller, call_id: str) -> Run | None:
+        """The run of a call; None for what is answered at once. Raises RefusedError."""
         clock = self._around.clock
-        at, since = clock.utc(), clock.boot()
-        if self.calls_open > self._bounds.calls_max:
-            raise RefusedError(plainly(Reason.TOO_MANY_CALLS))
-        provider, path = _split(request.raw_path)
+        provider, path = _split(request.target)
         policy = self._policies.current
         if policy is None:
             raise RefusedError(_NO_POLICY)
         if not _is_served(provider, policy):
             raise RefusedError(plainly(Reason.UNKNOWN_ROUTE))
-        if request.method == "GET" and path == MODELS_PATH:
-            return responses.listing(models_body(names_served(policy)))
-        if request.method != "POST" or path != CHAT_PATH:
-            raise RefusedError(plainly(Reason.UNKNOWN_ROUTE))
-        body = self._body_at_once(request)
-        if body is None:
-            body = await self._body_in_time(request)
-        arrival = Arrival(request=request, call_id=call_id, provider=provider, at=at, since=since)
-        return await Run(_exchange_of(body, path, arrival, policy), arrival, self._around).serve()
-
-    def _body_at_once(self, request: web.BaseRequest) -> bytes | None:
-        """The body when all of it has come with the head, as nearly always."""
-        headers = request.headers
-        if headers.get("content-encoding", "identity") != "identity":
-            raise _bad("The body is compressed; send it as plain JSON.")
-        if (request.content_length or 0) > self._bounds.body_bytes_max:
-            raise RefusedError(plainly(Reason.BODY_TOO_LARGE))
-        if not request.content.is_eof():
+        if request.method == b"GET" and path == MODELS_PATH:
+            caller.tell(*responses.listing(models_body(names_served(policy)), call_id))
             return None
-        body = request.content.read_nowait()
-        if len(body) > self._bounds.body_bytes_max:
-            raise RefusedError(plainly(Reason.BODY_TOO_LARGE))
-        return body
+        if request.method != b"POST" or path != CHAT_PATH:
+            raise RefusedError(plainly(Reason.UNKNOWN_ROUTE))
+        arrival = Arrival(
+            head=request.head,
+            caller=caller,
+            call_id=call_id,
+            provider=provider,
+            at=clock.utc(),
+            since=clock.boot(),
+        )
+        return Run(_exchange_of(request, path, call_id, policy), arrival, self._around)
 
-    async def _body_in_time(self, request: web.BaseRequest) -> bytes:
-        """The body that is still to come."""
-        if "expect" in request.headers and request.transport is not None:
-            # The low-level server leaves it to its handler to say this.
-            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        try:
-            async with asyncio.timeout(self._bounds.body_ms_max / 1000):
-                return await self._read(request.content)
-        except TimeoutError:
-            raise _bad("The body did not arrive in time.") from None
-
-    async def _read(self, content: StreamReader) -> bytes:
-        pieces, total = [], 0
-        while piece := await content.readany():
-            total += len(piece)
-            if total > self._bounds.body_bytes_max:
-                raise RefusedError(plainly(Reason.BODY_TOO_LARGE))
-            pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    def _tell_refusal(self, detail: RefusalDetail, caller: Caller, call_id: str) -> None:
+        self._refused_early(detail.reason.value)
+        caller.tell(*responses.refusal(detail, call_id))
 
 
-def _exchange_of(body: bytes, path: str, arrival: Arrival, policy: Policy) -> Exchange:
-    headers = arrival.request.headers
+def _exchange_of(request: Request, path: str, call_id: str, policy: Policy) -> Exchange:
+    if request.head.fields.get("content-encoding", "identity") != "identity":
+        raise _bad("The body is compressed; send it as plain JSON.")
     try:
-        request = parse(body)
-        identity = identify(headers, policy.routing, body_user=request.user)
-        said = max_cost(headers)
+        asked = parse(request.body)
+        said = read_head(request.head, policy.routing, body_user=asked.user)
     except (BadRequestError, BadIdentityError) as error:
         raise _bad(str(error)) from error
     return Exchange(
         policy=policy,
-        request=request,
-        call=call_of(request, path=path, identity=identity),
-        call_id=arrival.call_id,
-        cap=_cap(policy, said),
+        request=asked,
+        call=call_of(asked, path=path, identity=said.identity),
+        call_id=call_id,
+        cap=_cap(policy, said.cap),
     )
 
 
@@ -179,9 +162,9 @@ def _cap(policy: Policy, said: Nanos | None) -> Nanos | None:
 
 
 @functools.lru_cache(maxsize=PATHS_KEPT_MAX)
-def _split(raw_path: str) -> tuple[str, str]:
+def _split(target: str) -> tuple[str, str]:
     """The provider and the rest of a path; doubled slashes come from base URLs that end in one."""
-    path = raw_path.partition("?")[0]
+    path = target.partition("?")[0]
     while "//" in path:
         path = path.replace("//", "/")
     provider, _, rest = path[1:].partition("/")

@@ -85,7 +85,7 @@ def features_of(call: Call) -> Features:
 
 def _has_stack_trace(prompt: str) -> bool:
     # Substrings first: a regular expression over every prompt would cost more than all the rest.
-    if any(mark in prompt for mark in _TRACE_MARKS):
+    if any(map(prompt.__contains__, _TRACE_MARKS)):
         return True
     named = "Error: " in prompt or "Exception: " in prompt
     return named and _EXCEPTION.search(prompt) is not None

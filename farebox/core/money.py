@@ -11,6 +11,9 @@ Nanos = NewType("Nanos", int)
 """An amount of money in nano-dollars (10^-9 US dollars)."""
 
 NANOS_PER_DOLLAR: Final = 1_000_000_000
+DECIMALS: Final = 9
+"""So many digits after the point write every nano-dollar."""
+
 TOKENS_PER_RATE: Final = 1_000_000
 """Rates are nano-dollars for this many tokens, as providers publish dollars per million."""
 
@@ -38,8 +41,10 @@ def parse_dollars(text: str) -> Nanos:
     return Nanos(int(whole) * NANOS_PER_DOLLAR + int((fraction or "").ljust(9, "0")))
 
 
-def format_dollars(amount: Nanos, decimals: int = 9) -> str:
+def format_dollars(amount: Nanos, decimals: int = DECIMALS) -> str:
     """Write an amount as dollars with `decimals` places (0 to 9), cut towards zero."""
+    if decimals == DECIMALS and amount >= 0:
+        return f"{amount // NANOS_PER_DOLLAR}.{amount % NANOS_PER_DOLLAR:09d}"
     sign = "-" if amount < 0 else ""
     whole, fraction = divmod(abs(amount), NANOS_PER_DOLLAR)
     digits = f"{fraction:09d}"[:decimals]

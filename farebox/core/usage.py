@@ -59,7 +59,8 @@ class Usage:
 
     def counts(self) -> dict[UsageKind, int]:
         """The counts that are not zero."""
-        return {kind: count for kind, count in zip(UsageKind, self.vector, strict=True) if count}
+        return {kind: count for kind, count in zip(_KINDS, self.vector, strict=True) if count}
 
 
+_KINDS: Final = tuple(UsageKind)
 _counts: Final[Callable[[Usage], tuple[int, ...]]] = attrgetter(*(kind.value for kind in UsageKind))

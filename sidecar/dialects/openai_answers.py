@@ -154,6 +154,17 @@ def refusal_body(detail: RefusalDetail) -> bytes:
     return _encode({"error": error})
 
 
+def failure_body() -> bytes:
+    """A fault of the sidecar itself, in the API's error shape."""
+    error = {
+        "message": "The sidecar failed on this call; its log says why.",
+        "type": "server_error",
+        "param": None,
+        "code": "internal_error",
+    }
+    return _encode({"error": error})
+
+
 def error_type(reason: Reason) -> str:
     """The `type` of an error body."""
     if reason in _BUDGET:

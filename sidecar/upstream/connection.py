@@ -70,10 +70,26 @@ class Connection(asyncio.Protocol):
 
         Raises ConnectFailedError when the connection has gone before a byte was written.
         """
-        if not self.reusable or self._transport is None:
+        transport = self._transport
+        if transport is None or transport.is_closing() or not self._reusable:
             raise ConnectFailedError("the connection closed before the request was written")
         self._begin()
-        self._transport.write(request)
+        transport.write(request)
+
+    def head_now(self) -> tuple[int, Headers] | None:
+        """The status and headers when they have come."""
+        return self._head
+
+    def body_now(self) -> bytes | None:
+        """What has come of the body; b"" at its end, None when nothing new has come."""
+        pieces = self._pieces
+        if not pieces:
+            return b"" if self._complete else None
+        self._pieces = []
+        self._unread_bytes = 0
+        if self._paused:
+            self._resume()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def head(self, *, ms_max: int) -> tuple[int, Headers]:
         """The status and headers (names in lower case). Raises BrokenError or SilentError."""
@@ -87,15 +103,9 @@ class Connection(asyncio.Protocol):
         Raises BrokenError when the connection ends before the body does, SilentError when nothing
         comes for `ms_max` milliseconds.
         """
-        while not self._pieces:
-            if self._complete:
-                return b""
+        while (data := self.body_now()) is None:
             await self._wait(ms_max)
-        pieces, self._pieces = self._pieces, []
-        self._unread_bytes = 0
-        if self._paused:
-            self._resume()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return data
 
     @property
     def reusable(self) -> bool:

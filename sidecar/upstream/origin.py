@@ -6,8 +6,7 @@ module must not know sockets.
 
 import functools
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 _PRINTABLE: Final = re.compile(r"[!-~]+")
@@ -19,9 +18,8 @@ class OriginError(ValueError):
     """A base URL cannot be reached by this client."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """A host, a port, and whether TLS is spoken there."""
+class Origin(NamedTuple):
+    """A host, a port, and whether TLS is spoken there. A tuple, because every call hashes it."""
 
     host: str
     port: int
@@ -36,8 +34,7 @@ class Origin:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """An origin and the path below which its API lies, without a slash at the end."""
 
     origin: Origin

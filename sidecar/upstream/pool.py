@@ -51,7 +51,7 @@ class Pool:
 
     async def acquire(self, origin: Origin) -> Connection:
         """A connection of one's own, new or kept. Raises ConnectFailedError; nothing is sent."""
-        kept = self._kept(origin)
+        kept = self.kept(origin)
         if kept is not None:
             return kept
         try:
@@ -86,7 +86,8 @@ class Pool:
         place = self._origins.get(origin, _Origin())
         return place.open, len(place.idle)
 
-    def _kept(self, origin: Origin) -> Connection | None:
+    def kept(self, origin: Origin) -> Connection | None:
+        """A kept connection, now one's own; None when a new one has to be made."""
         place = self._origins.get(origin)
         while place is not None and place.idle:
             # The one used last is the one that the other side is least likely to close just now.

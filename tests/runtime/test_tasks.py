@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from farebox.runtime.tasks import Jobs, Supervisor, first_of
+from farebox.runtime.tasks import Beside, Jobs, Supervisor, first_of
 
 
 async def test_a_failing_task_ends_the_others_and_its_error_comes_out() -> None:
@@ -115,3 +115,21 @@ async def test_what_the_first_work_raises_comes_out() -> None:
 
     with pytest.raises(OSError, match="line is dead"):
         await first_of(asyncio.sleep(3_600), fails())
+
+
+async def test_what_runs_beside_connections_has_a_grace_and_is_ended_then() -> None:
+    ended: list[str] = []
+
+    async def work(name: str, seconds: float) -> None:
+        try:
+            await asyncio.sleep(seconds)
+            ended.append(f"{name} is done")
+        except asyncio.CancelledError:
+            ended.append(f"{name} is cancelled")
+
+    beside = Beside()
+    await beside.finish(grace_s=0)
+    beside.start(work("short", 0.001))
+    beside.start(work("long", 60))
+    await beside.finish(grace_s=0.5)
+    assert ended == ["short is done", "long is cancelled"]

@@ -26,6 +26,7 @@ from tests.support.playbook import (
     WHOLE,
     Playbook,
     answer,
+    fields_of,
     forwarded,
     make_exchange,
 )
@@ -51,7 +52,7 @@ def test_an_answer_with_usage_is_settled_exactly_and_passed_on_as_it_is() -> Non
     play.tells(UpstreamData(body[10:]))
     play.tells(WHOLE, "settle 1 27000 usage_reported", "finish 200", "send whole 200")
     assert play.whole is not None
-    headers = dict(play.whole.headers)
+    headers = fields_of(play.whole.lines)
     assert play.whole.body == body
     assert headers["x-farebox-cost-usd"] == "0.000027000"
     assert headers["x-farebox-model"] == "gpt-4o-mini"
@@ -196,7 +197,7 @@ def test_what_a_provider_refuses_for_good_is_passed_on_as_it_is(status: int) -> 
     play.tells(WHOLE, "void 1 provider_refused", f"finish {status}", f"send whole {status}")
     assert play.whole is not None
     assert play.whole.body == b'{"error": "no"}'
-    assert dict(play.whole.headers)["x-request-id"] == "req-1"
+    assert fields_of(play.whole.lines)["x-request-id"] == "req-1"
 
 
 def test_when_no_model_is_left_the_last_answer_of_a_provider_is_passed_on() -> None:

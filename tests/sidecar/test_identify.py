@@ -1,19 +1,19 @@
 """Who calls: header before baggage before body, bounded, and refused when it can't be read."""
 
 import pytest
-from multidict import CIMultiDict
 
 from farebox.core.budgets import KEY_CHARS_MAX, NO_KEY
 from farebox.core.call import Identity, Priority
 from farebox.core.tasks import RoutingPolicy
-from sidecar.identify import BAGGAGE_CHARS_MAX, BadIdentityError, identify, max_cost
+from sidecar.identify import BAGGAGE_CHARS_MAX, BadIdentityError, identify, max_cost, read_head
+from sidecar.inbound.request import Head
 
 ROUTING = RoutingPolicy(user_header="X-Acme-Customer")
 
 
 def who(headers: dict[str, str], body_user: str = "") -> Identity:
     """Identify with a policy that names its own header for users."""
-    return identify(CIMultiDict(headers), ROUTING, body_user=body_user)
+    return identify(headers, ROUTING, body_user=body_user)
 
 
 def test_a_silent_caller_is_nobody() -> None:
@@ -61,7 +61,7 @@ def test_where_the_user_comes_from(
 def test_all_that_can_be_said() -> None:
     identity = who(
         {
-            "X-Farebox-Session": "s-1",
+            "x-farebox-session": "s-1",
             "x-farebox-workflow": "nightly",
             "x-farebox-task": "rag",
             "x-farebox-priority": "High",
@@ -95,11 +95,21 @@ def test_what_can_not_be_used_is_refused(
 
 
 def test_the_most_that_a_caller_will_pay() -> None:
-    assert max_cost(CIMultiDict({})) is None
-    assert max_cost(CIMultiDict({"X-Farebox-Max-Cost": " 0.25 "})) == 250_000_000
+    assert max_cost({}) is None
+    assert max_cost({"x-farebox-max-cost": " 0.25 "}) == 250_000_000
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1e3", "free", "0.0000000001"])
 def test_an_amount_that_can_not_be_read_is_refused(text: str) -> None:
     with pytest.raises(BadIdentityError, match="x-farebox-max-cost"):
-        max_cost(CIMultiDict({"x-farebox-max-cost": text}))
+        max_cost({"x-farebox-max-cost": text})
+
+
+def test_equal_heads_are_read_once_for_each_policy_and_user() -> None:
+    head = Head(((b"X-Acme-Customer", b"ana"), (b"x-farebox-max-cost", b"0.01")))
+    said = read_head(head, ROUTING, body_user="ben")
+    assert (said.identity.keys.user, said.cap) == ("ana", 10_000_000)
+    assert read_head(head, ROUTING, body_user="ben") is said
+    other = RoutingPolicy()
+    assert read_head(head, other, body_user="ben").identity.keys.user == "ben"
+    assert read_head(head, other, body_user="cem").identity.keys.user == "cem"

@@ -58,6 +58,12 @@ def request_body(**fields: Any) -> bytes:
     return json.dumps({name: value for name, value in body.items() if value is not None}).encode()
 
 
+def fields_of(lines: bytes) -> dict[str, str]:
+    """Header lines as they are written, by name."""
+    fields = (line.partition(": ") for line in lines.decode("latin-1").split("\r\n") if line)
+    return {name: value for name, _, value in fields}
+
+
 def answer(text: str = "A complaint.", usage: dict[str, Any] | None = USAGE) -> bytes:
     """A whole answer of a provider."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text}}
