@@ -14,12 +14,12 @@ INSTALLED := $(VENV)/.installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check demo proto prices lock bench bench-cap clean
+.PHONY: help setup test check model mutate-ledger simulate soak e2e-ledger demo proto prices lock bench bench-cap bench-leases bench-etcd clean
 
 help: ## List these targets
 	@echo "Farebox: make TARGET [VARIABLE=value ...]"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## Make .venv and install what requirements.lock pins (once)
 
@@ -53,6 +53,33 @@ check: $(INSTALLED) ## Lint, format, types, layers, wire, generated code
 	$(BIN)/python -m tools.generate --check
 	@echo "make check: passed"
 
+model: $(INSTALLED) ## Look at every state of the small worlds (minutes, one core)
+	@$(BIN)/python -m tests.model
+
+mutate-ledger: $(INSTALLED) ## Is each of 15 seeded bugs found by the simulator? (SEEDS=600)
+	@$(BIN)/python -m tests.mutation $(if $(SEEDS),--seeds $(SEEDS))
+
+simulate: $(INSTALLED) ## Run seeds of the simulator on all cores (SEEDS=1000 FROM=0)
+	@$(BIN)/python -m tests.simulation $(or $(SEEDS),1000) --from $(or $(FROM),0)
+
+soak: $(INSTALLED) ## Run ever new seeds of the simulator until one fails (FROM=0)
+	@$(BIN)/python -m tests.simulation 1000000000 --from $(or $(FROM),0) --until-failure
+
+e2e-ledger: $(INSTALLED) etcd ## Kill and stop real etcd, controllers and sidecars (10 minutes)
+	@$(BIN)/pytest tests/e2e -q -p no:randomly \
+		&& echo "make e2e-ledger: passed" \
+		|| { echo "make e2e-ledger: FAILED, see the tests named above"; exit 1; }
+
+# Only the binary is wanted: what the package starts on its own is stopped again.
+.PHONY: etcd
+etcd:
+	@command -v etcd >/dev/null || { \
+		echo "installing Debian's etcd-server"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq etcd-server >/dev/null \
+			&& { service etcd stop >/dev/null 2>&1; command -v etcd >/dev/null; }; } || { \
+		echo "There is no etcd here and it could not be installed: as root, apt-get install etcd-server"; \
+		exit 1; }
+
 demo: $(INSTALLED) ## Run the demo; PROMPTS=file LIMIT=n choose other prompts
 	@$(BIN)/python -m farebox.cli demo $(if $(PROMPTS),--prompts '$(PROMPTS)') $(if $(LIMIT),--limit $(LIMIT))
 
@@ -61,6 +88,12 @@ bench: $(INSTALLED) ## Compare no proxy, Envoy and the sidecar (ROUNDS=n REPORT=
 
 bench-cap: $(INSTALLED) ## Try to break the cap with random runs and kills (SEEDS=n)
 	@$(BIN)/python -m bench.cap $(if $(SEEDS),--seeds $(SEEDS))
+
+bench-etcd: $(INSTALLED) etcd ## Measure the ledger in a real etcd against etcd's own rate
+	@$(BIN)/python -m bench.etcd_store
+
+bench-leases: $(INSTALLED) ## Compare ways to lend: talk, false denials, lost money (SEEDS=n)
+	@$(BIN)/python -m bench.leases --real $(if $(SEEDS),--seeds $(SEEDS))
 
 proto: $(INSTALLED) ## Regenerate farebox/wire/v1 from proto/
 	$(BIN)/python -m tools.generate

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from farebox.core.budgets import Charge, PoolUid
 from farebox.core.instant import UtcMs
 from farebox.core.leases import LeaseId
 
@@ -21,11 +22,61 @@ class HolderSilent:
 
 
 @dataclass(frozen=True, slots=True)
+class HolderLost:
+    """A holder may have been silent for so long that its token buckets' money is written off."""
+
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class HolderForgotten:
+    """A poisoned holder may be remembered no longer."""
+
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecallEnds:
     """A holder that was asked to give back may not have answered, or may have rested enough."""
 
     lease: LeaseId
     holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseIdle:
+    """A lease without an end may have been of no use for so long that it is closed."""
+
+    lease: LeaseId
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineMoves:
+    """The first who waits for a (sub-)pool may have been waited for long enough."""
+
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyFlows:
+    """Enough may have flowed into the token bucket of a (sub-)pool for who waits."""
+
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
+class LimitChanges:
+    """The override of a pool may be over."""
+
+    pool: PoolUid
+
+
+@dataclass(frozen=True, slots=True)
+class WindowNears:
+    """A window may be about to end."""
+
+    lease: LeaseId
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +93,11 @@ class WindowForgotten:
     lease: LeaseId
 
 
-Reminder = HolderSilent | RecallEnds | WindowEnds | WindowForgotten
+OfHolder = HolderSilent | HolderLost | HolderForgotten
+OfLease = RecallEnds | LeaseIdle
+OfPool = LineMoves | MoneyFlows | LimitChanges
+OfWindow = WindowNears | WindowEnds | WindowForgotten
+Reminder = OfHolder | OfLease | OfPool | OfWindow
 
 
 class Agenda:

@@ -1,27 +1,23 @@
 """Puts the controller together; the only module that does.
 
-Reads in the order of a start: resources, ledger, engine, committer, then the servers. The one rule:
-nothing is served before the ledger is open. No decision is made here.
+Reads in the order of a start: resources, ledger, the server that stands by, the reign, the admin
+server. The one rule: no sidecar is served before the ledger is open. No decision is made here.
 """
 
 import logging
 
 from prometheus_client import CollectorRegistry
 
-from controller.committer import Committer
 from controller.config import Config
-from controller.engine import Engine
-from controller.events import ResourcesChanged
+from controller.etcd_options import EtcdOptions
 from controller.lease_server import LeaseServer
+from controller.ledgers import Ledger, LocalLedger, shared_ledger
+from controller.reigns import ReignMetrics, Reigns
 from controller.status import holders_view, pools_view, problems_view
-from controller.store.protocol import Store
-from controller.store.sqlite import SqliteStore
-from controller.telemetry import Telemetry
 from controller.terms import Terms
 from controller.watch import Watch
-from farebox.manifests.resources import Resources
 from farebox.runtime.clock import Clock, SystemClock
-from farebox.runtime.endpoints import write_ready_file
+from farebox.runtime.endpoints import Endpoint, write_ready_file
 from farebox.runtime.probes import AdminServer
 from farebox.runtime.tasks import Supervisor
 
@@ -31,61 +27,25 @@ _LOG = logging.getLogger(__name__)
 async def run(config: Config) -> None:
     """Be the controller until SIGTERM or SIGINT.
 
-    Raises StoreError when the ledger can't be used, OSError when an address is taken, and an
-    ExceptionGroup when something that must run has failed.
+    Raises OSError when an address is taken, and an ExceptionGroup when something that must run has
+    failed: a StoreError in it when a ledger that is not shared can't be used.
     """
     clock = SystemClock()
     watch = Watch(folder=config.manifests, clock=clock, variables=config.variables)
     watch.load()
-    store = SqliteStore(config.state)
-    engine = await _open(store, config, clock, watch.loaded.resources)
-    try:
-        await _serve(config, engine, store, clock, watch)
-    finally:
-        await store.close()
-
-
-async def _open(store: Store, config: Config, clock: Clock, resources: Resources) -> Engine:
-    terms = Terms(
-        heartbeat=config.heartbeat,
-        ttl=config.ttl,
-        recall_wait=config.recall_wait,
-        forget_after=config.forget_after,
-    )
-    snapshot = await store.open()
-    _LOG.info(
-        "the ledger is open",
-        extra={"epoch": snapshot.epoch, "leases": len(snapshot.accounts)},
-    )
-    return Engine(snapshot, terms=terms, resources=resources, now=clock.utc())
-
-
-async def _serve(config: Config, engine: Engine, store: Store, clock: Clock, watch: Watch) -> None:
-    registry = CollectorRegistry()
-    committer = Committer(engine, store, clock, Telemetry(registry, engine))
-    server = LeaseServer(committer)
-    admin = AdminServer(
-        registry=registry,
-        not_ready=lambda: "",
-        views={
-            "/v1/pools": lambda _: pools_view(engine.world, engine.now),
-            "/v1/holders": lambda _: holders_view(engine.world),
-            "/v1/problems": lambda _: problems_view(watch.loaded.problems),
-        },
-    )
-
-    async def changed(resources: Resources) -> None:
-        await committer.submit(ResourcesChanged(resources))
-
     async with Supervisor() as tasks:
         tasks.stop_on_signals()
-        tasks.start(
-            "committer", committer.run(deliver=server.deliver, end_stream=server.end_stream)
-        )
-        tasks.start("tick", committer.tick())
-        tasks.start("watch", watch.follow(changed, interval=config.poll))
+        server = LeaseServer()
+        grpc_port = await server.start(config.listen)
+        ledger = _ledger(config, clock, grpc_port)
+        server.leader_address = ledger.leader_address
+        reigns = Reigns(ledger, server, clock, _terms(config), lambda: watch.loaded.resources)
+        admin = _admin(reigns, watch)
+        tasks.start("reigns", reigns.run())
+        tasks.start("watch", watch.follow(reigns.change_resources, interval=config.poll))
         try:
-            grpc_port = await server.start(config.listen)
+            if not ledger.shared:
+                await reigns.leading.wait()
             admin_port = await admin.start(config.admin)
             if config.ready_file is not None:
                 write_ready_file(config.ready_file, grpc=grpc_port, admin=admin_port)
@@ -96,3 +56,43 @@ async def _serve(config: Config, engine: Engine, store: Store, clock: Clock, wat
             await server.stop()
             await admin.stop()
             await tasks.cancel_all()
+            await ledger.close()
+
+
+def _terms(config: Config) -> Terms:
+    return Terms(
+        heartbeat=config.heartbeat,
+        ttl=config.ttl,
+        recall_wait=config.recall_wait,
+        forget_after=config.forget_after,
+    )
+
+
+def _ledger(config: Config, clock: Clock, grpc_port: int) -> Ledger:
+    if not isinstance(config.store, EtcdOptions):
+        return LocalLedger(config.store)
+    address = config.advertise or Endpoint(config.listen.host, grpc_port)
+    return shared_ledger(config.store, clock, name=config.name, address=str(address))
+
+
+def _admin(reigns: Reigns, watch: Watch) -> AdminServer:
+    registry = CollectorRegistry()
+    registry.register(ReignMetrics(reigns))
+
+    def pools(_: object) -> object:
+        engine = reigns.engine
+        return pools_view(engine.world, engine.now) if engine else {"pools": []}
+
+    def holders(_: object) -> object:
+        return holders_view(reigns.engine.world) if reigns.engine else []
+
+    return AdminServer(
+        registry=registry,
+        not_ready=reigns.standing_by,
+        views={
+            "/v1/pools": pools,
+            "/v1/holders": holders,
+            "/v1/problems": lambda _: problems_view(watch.loaded.problems),
+            "/v1/leader": lambda _: reigns.role(),
+        },
+    )

@@ -1,8 +1,9 @@
 """The one writer: takes events, decides them, commits, and only then lets anything out.
 
 Events gather while a commit is under way, so that one commit serves many holders. The one rule:
-nothing of a batch is sent before its commit has returned, and a commit that fails ends the process;
-the store is then read anew by the next one. This module must not know what an event means.
+nothing is sent before its commit has returned, nor by a controller that may have been deposed, and
+a commit that fails ends all; the ledger is then read anew by whoever leads next. This module must
+not know what an event means.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from typing import Final
 
 from controller.engine import Engine
 from controller.events import Event, Send, Step, StreamClosed, StreamId, Tick
-from controller.store.protocol import Store, Write
+from controller.store.protocol import Fenced, Store, Write
 from controller.telemetry import Telemetry
 from farebox.runtime.clock import Clock
 
@@ -25,6 +26,9 @@ BATCH_EVENTS_MAX: Final = 126
 BATCH_WAIT_MS: Final = 2
 """How long the first event of a batch waits for others."""
 
+COMMIT_WRITES_MAX: Final = 124
+"""A commit ends before the step that would make it larger: one transaction of etcd, mostly."""
+
 TICK_MS: Final = 100
 
 Deliver = Callable[[Send], None]
@@ -32,19 +36,40 @@ EndStream = Callable[[StreamId], None]
 
 
 class Committer:
-    """The loop around an engine and its store."""
+    """The loop around an engine and its store.
 
-    def __init__(self, engine: Engine, store: Store, clock: Clock, telemetry: Telemetry) -> None:
+    `may_speak` says whether no other controller can lead yet.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        clock: Clock,
+        telemetry: Telemetry,
+        *,
+        may_speak: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.may_speak = may_speak
         self._engine = engine
         self._store = store
         self._clock = clock
         self._telemetry = telemetry
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._room = asyncio.Semaphore(EVENTS_WAITING_MAX)
+        self._closed = False
+
+    def close(self) -> None:
+        """Decide nothing any more; what is submitted from now on is dropped."""
+        self._closed = True
+        self._room.release()
 
     async def submit(self, event: Event) -> None:
         """Have an event decided; waits while too many wait already."""
         await self._room.acquire()
+        if self._closed:
+            self._room.release()  # for the next who waits
+            return
         self._events.put_nowait(event)
 
     def submit_end(self, event: StreamClosed) -> None:
@@ -52,16 +77,21 @@ class Committer:
         self._events.put_nowait(event)
 
     async def run(self, *, deliver: Deliver, end_stream: EndStream) -> None:
-        """Work for ever. `deliver` must not block. Raises StoreError when a commit fails."""
+        """Work for ever. `deliver` must not block.
+
+        Raises StoreError when a commit fails, Fenced when another controller may lead by now.
+        """
         while True:
-            steps = [self._step(event) for event in await self._gather()]
-            await self._commit([write for step in steps for write in step.writes])
-            for step in steps:
-                for send in step.sends:
-                    deliver(send)
-                for stream in step.ended:
-                    end_stream(stream)
-                self._telemetry.count(step)
+            steps: list[Step] = []
+            writes = 0
+            for event in await self._gather():
+                step = self._step(event)
+                if steps and writes + len(step.writes) > COMMIT_WRITES_MAX:
+                    await self._finish(steps, deliver, end_stream)
+                    steps, writes = [], 0
+                steps.append(step)
+                writes += len(step.writes)
+            await self._finish(steps, deliver, end_stream)
 
     async def tick(self) -> None:
         """Tell the engine for ever that time passes."""
@@ -86,6 +116,18 @@ class Committer:
         for warning in step.warnings:
             _LOG.warning("%s", warning)
         return step
+
+    async def _finish(self, steps: list[Step], deliver: Deliver, end_stream: EndStream) -> None:
+        """Commit what the steps write; then let out what they send."""
+        await self._commit([write for step in steps for write in step.writes])
+        if not self.may_speak():
+            raise Fenced("this controller could not show in time that it still leads")
+        for step in steps:
+            for send in step.sends:
+                deliver(send)
+            for stream in step.ended:
+                end_stream(stream)
+            self._telemetry.count(step)
 
     async def _commit(self, writes: list[Write]) -> None:
         if not writes:

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from controller.etcd_options import ETCD_OPTIONS, EtcdOptions, checked_etcd, take_etcd
 from controller.terms import Terms
 from controller.watch import INTERVAL_MS
 from farebox.core.instant import DurationMs
 from farebox.runtime.endpoints import Endpoint, EndpointError, parse_loopback
 from farebox.runtime.logs import LEVELS
 
+NAME_CHARACTERS_MAX: Final = 128
 MS_MAX: Final = 30 * 24 * 3_600_000
 LISTEN: Final = Endpoint("127.0.0.1", 7447)
 ADMIN: Final = Endpoint("127.0.0.1", 7448)
@@ -25,7 +27,9 @@ USAGE: Final = """\
 usage: python -m controller --manifests DIR --state FILE [options]
 
   --manifests DIR       folder of BudgetPools, ModelTiers, TaskProfiles, RoutingPolicies (required)
-  --state FILE          the ledger, a SQLite file; made when it isn't there (required)
+  --store STORE         the ledger: sqlite:FILE, made when it isn't there, for one controller; or
+                        etcd, for several of which one leads (required, or --state)
+  --state FILE          the same as --store sqlite:FILE
   --listen ADDRESS      where sidecars connect (127.0.0.1:7447; port 0: any)
   --admin ADDRESS       probes, metrics and views (127.0.0.1:7448; port 0: any)
   --ready-file FILE     written with the ports and the pid once the controller serves
@@ -36,6 +40,18 @@ usage: python -m controller --manifests DIR --state FILE [options]
   --poll-ms N           how often the folder is looked at (500)
   --variables A=B,...   what ${A} stands for in a baseURL
   --log-level LEVEL     debug, info, warning or error (info)
+
+With --store etcd:
+  --etcd-endpoints A,B  where etcd's members take clients, each HOST:PORT (required)
+  --etcd-ca FILE        certificates that etcd's are checked against; needed unless on loopback
+  --etcd-cert FILE      this controller's certificate for etcd, with --etcd-key
+  --etcd-key FILE       the key of --etcd-cert
+  --etcd-user NAME      this controller's user in etcd, with --etcd-password-file
+  --etcd-password-file FILE
+                        holds the user's password and nothing else
+  --etcd-prefix PREFIX  what this ledger's keys begin with (/farebox)
+  --name NAME           what the other controllers call this one (its host name and pid)
+  --advertise ADDRESS   where sidecars reach this controller (its --listen)
 
 Each flag can be given as an environment variable, such as FAREBOX_READY_FILE; the flag wins.
 """
@@ -54,7 +70,7 @@ class Config:
     """All that can be configured; durations in milliseconds."""
 
     manifests: Path
-    state: Path
+    store: Path | EtcdOptions
     listen: Endpoint = LISTEN
     admin: Endpoint = ADMIN
     ready_file: Path | None = None
@@ -65,6 +81,8 @@ class Config:
     poll: DurationMs = INTERVAL_MS
     variables: Mapping[str, str] = field(default_factory=dict)
     log_level: str = "info"
+    name: str = ""
+    advertise: Endpoint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +128,25 @@ def _level(text: str) -> str:
     return text
 
 
+def _store(text: str) -> Path | None:
+    """None for etcd."""
+    kind, _, rest = text.partition(":")
+    if text != "etcd" and (kind != "sqlite" or not rest):
+        raise ValueError(f"{text!r} is not a store: write sqlite:FILE or etcd")
+    return None if text == "etcd" else _file(rest)
+
+
+def _name(text: str) -> str:
+    if not text.strip() or len(text) > NAME_CHARACTERS_MAX:
+        raise ValueError(f"{text!r} is not a name: write 1 to {NAME_CHARACTERS_MAX} characters")
+    return text.strip()
+
+
 OPTIONS: Final[Mapping[str, _Option]] = {
     "--manifests": _Option("manifests", _folder, required=True),
-    "--state": _Option("state", _file, required=True),
+    "--store": _Option("store", _store),
+    "--state": _Option("state", _file),
+    **{flag: _Option(field, read) for flag, (field, read) in ETCD_OPTIONS.items()},
     "--listen": _Option("listen", parse_loopback),
     "--admin": _Option("admin", parse_loopback),
     "--ready-file": _Option("ready_file", _file),
@@ -123,6 +157,8 @@ OPTIONS: Final[Mapping[str, _Option]] = {
     "--poll-ms": _Option("poll", _duration),
     "--variables": _Option("variables", _variables),
     "--log-level": _Option("log_level", _level),
+    "--name": _Option("name", _name),
+    "--advertise": _Option("advertise", parse_loopback),
 }
 
 
@@ -139,6 +175,7 @@ def read_config(argv: Sequence[str], environment: Mapping[str, str]) -> Config:
                 mistakes.append(f"{flag}: {error}.")
         elif option.required:
             mistakes.append(f"{flag} is missing: give it, or set {variable_of(flag)}.")
+    values["store"] = _choose_store(values, texts, mistakes)
     ttl, heartbeat = values.get("ttl", _TERMS.ttl), values.get("heartbeat", _TERMS.heartbeat)
     if ttl < 2 * heartbeat:
         mistakes.append(
@@ -148,6 +185,25 @@ def read_config(argv: Sequence[str], environment: Mapping[str, str]) -> Config:
     if mistakes:
         raise ConfigError(mistakes)
     return Config(**values)
+
+
+def _choose_store(
+    values: dict[str, Any], texts: Mapping[str, str], mistakes: list[str]
+) -> Path | EtcdOptions | None:
+    """The ledger that was chosen; takes what only this needs out of the values."""
+    state, etcd = values.pop("state", None), take_etcd(values)
+    if "--store" in texts and "--state" in texts:
+        mistakes.append("--state and --store both name a ledger: give one of them.")
+    elif "--store" not in texts and "--state" not in texts:
+        mistakes.append(
+            f"--store is missing: give it, or set {variable_of('--store')} (or --state FILE)."
+        )
+    if texts.get("--store") != "etcd":
+        if given := [flag for flag in ETCD_OPTIONS if flag in texts]:
+            mistakes.append(f"{', '.join(given)}: only with --store etcd.")
+        path: Path | None = values.get("store", state)
+        return path
+    return checked_etcd(etcd, mistakes)
 
 
 def variable_of(flag: str) -> str:

@@ -8,6 +8,7 @@ the same step. This module must not know streams, stores or clocks.
 from collections.abc import Iterable
 from typing import assert_never
 
+from controller.changes import change_resources
 from controller.events import (
     Draft,
     Event,
@@ -18,17 +19,18 @@ from controller.events import (
     StreamId,
     Tick,
 )
-from controller.grants import answer, reconsider, replace_wants
+from controller.grants import answer, reconsider
 from controller.hello import greet
+from controller.lines import replace_wants
 from controller.passing import pass_time
-from controller.policies import push_policies
+from controller.pregrants import lend_ahead
 from controller.presence import hear, leave
 from controller.recalls import recover_excess
 from controller.reports import merge, remind
+from controller.restoring import restore
 from controller.store.protocol import Snapshot
 from controller.terms import Terms
-from controller.world import Cell, Holder, World, restore
-from farebox.core.budgets import PoolUid
+from controller.world import Cell, Holder, World
 from farebox.core.instant import UtcMs
 from farebox.manifests.resources import Resources
 from farebox.wire.messages import FromSidecar, Goodbye, Hello, Report, ReportAck
@@ -54,7 +56,7 @@ class Engine:
         Time never goes back here, not even when the machine's clock does: a window in which a lease
         was closed is over for good.
         """
-        self._now = max(self._now, now)
+        self._now = self.world.now = max(self._now, now)
         draft = Draft(now=self._now)
         match event:
             case Received():
@@ -64,7 +66,7 @@ class Engine:
             case Tick():
                 pass_time(self.world, draft)
             case ResourcesChanged():
-                self._change_resources(draft, event.resources)
+                change_resources(self.world, draft, event.resources)
             case _:
                 assert_never(event)
         return draft.finish()
@@ -92,18 +94,22 @@ class Engine:
 
     def _report(self, draft: Draft, holder: Holder, report: Report) -> None:
         world = self.world
-        revived = tuple(holder.leases) if holder.frozen else ()
+        homes = [entry.home for entry in holder.leases.values()] if holder.frozen else []
+        revived = {home: world.cells[home] for home in homes}
         hear(world, draft, holder, report.boot_ms)
-        moved = {cell.lease for cell in merge(world, draft, holder, report.leases)}
+        moved = {cell.lease: cell for cell in merge(world, draft, holder, report.leases)}
         for item in report.leases:
             entry = holder.leases.get(item.lease)
             if entry is not None and entry.finished and entry.known < entry.granted:
                 remind(world, draft, entry)
         wanted = replace_wants(world, holder, report.wants)
         # Who waited longer for what came free is served before the one who brought it.
-        self._settle(draft, [world.cells[lease] for lease in moved.union(revived)], but=holder.uid)
-        for want in wanted:
-            answer(world, draft, holder, want)
+        self._settle(draft, {**revived, **moved}.values(), but=holder.uid)
+        answer(world, draft, holder, wanted)
+        lend_ahead(world, draft, holder)
+        if draft.has_grant_for(holder.stream):
+            # Sent after this report was heard, it says all that an acknowledgement would.
+            return
         draft.send(
             holder.stream,
             ReportAck(
@@ -119,24 +125,3 @@ class Engine:
         for cell in cells:
             recover_excess(self.world, draft, cell)
             reconsider(self.world, draft, cell.lease.charge, but=but)
-
-    def _change_resources(self, draft: Draft, resources: Resources) -> None:
-        world = self.world
-        before, world.resources = world.resources, resources
-        world.generation += 1
-        changed = {
-            uid
-            for uid in before.pools.keys() | resources.pools.keys()
-            if before.pools.get(uid) != resources.pools.get(uid)
-        }
-        self._change_pools(draft, changed)
-        push_policies(world, draft, world.holders.values())
-
-    def _change_pools(self, draft: Draft, changed: set[PoolUid]) -> None:
-        world = self.world
-        for cell in tuple(world.cells.values()):
-            if cell.lease.charge.pool in changed:
-                recover_excess(world, draft, cell)
-        for charge in tuple(world.waiting):
-            if charge.pool in changed:
-                reconsider(world, draft, charge)

@@ -1,45 +1,57 @@
-"""Lending: what a want leads to.
+"""Lending: what wants lead to.
 
-Wants are levels, not events: each report replaces what its holder wanted, and what is already on
-its way to it counts. The one rule: only `_lend` raises what is committed, by what `allocate` has
-found to fit. This module must not know how a want came in or what else its report said.
+What is already on its way to a holder counts. The one rule: only `lend` raises what is committed,
+by what `allocate` has found to fit. This module must not know how a want came in or what else its
+report said.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 
+from controller.denials import closing, denial_of, put_off, softened, unknown_pool, watch_flow
 from controller.events import Draft
+from controller.levels import before_change, keep_lent
+from controller.limits import room, state_of
+from controller.lines import ahead_of, reserve, seniors_of
 from controller.recalls import recall
 from controller.world import Cell, Entry, Holder, World, put
-from farebox.core.allocation import Decision, Demand, PoolState, allocate
-from farebox.core.budgets import Charge, Pool
-from farebox.core.instant import DurationMs, UtcMs
+from farebox.core.allocation import Account, Decision, Demand, PoolState, allocate
+from farebox.core.budgets import Charge, Per, Pool
+from farebox.core.instant import DurationMs
 from farebox.core.leases import LeaseId
-from farebox.core.money import ZERO, Nanos
+from farebox.core.money import Nanos
 from farebox.core.reasons import Reason
 from farebox.core.windows import Window, window_at
-from farebox.wire.messages import Denial, Grant, Want
+from farebox.wire.messages import Grant, Want
 
 RECONSIDERED_MAX: Final = 64
 """So many waiting holders are looked at when money comes back; the first to ask come first."""
 
+_AHEAD: Final = " "
+"""Stands for the first in the line, for whom what comes free is kept; no holder is called so."""
 
-MARGIN_SHARE: Final = 10
-"""The margin at the end of a window is at most one of so many parts of it."""
+
+_UNDECIDED: Final = Decision()
 
 
-def replace_wants(world: World, holder: Holder, wants: Iterable[Want]) -> tuple[Want, ...]:
-    """Take what a holder wants now instead of what it wanted before; returns it, once per charge.
+@dataclass(slots=True, kw_only=True)
+class _Case:
+    """A want, where it would be met, and how. `cell` is not known to the world before a grant."""
 
-    Who goes on wanting keeps its place in the line.
-    """
-    wanted = {want.charge: want for want in wants}
-    for charge in holder.wants - wanted.keys():
-        world.stop_waiting(holder, charge)
-    for charge, want in wanted.items():
-        world.waiting.setdefault(charge, {})[holder.uid] = want
-    holder.wants = set(wanted)
-    return tuple(wanted.values())
+    want: Want
+    pool: Pool
+    window: Window
+    cell: Cell
+    demand: Demand
+    decision: Decision = _UNDECIDED
+
+    @property
+    def lacks(self) -> Nanos:
+        """How much less than wanted there is, where there is not even what is needed."""
+        if self.decision.grant >= self.demand.need:
+            return Nanos(0)
+        return Nanos(max(self.demand.want, self.demand.need) - self.decision.grant)
 
 
 def reconsider(
@@ -54,37 +66,22 @@ def reconsider(
         return
     waiting = [uid for uid in line if uid != but][:RECONSIDERED_MAX]
     for uid in waiting:
-        answer(world, draft, world.holders[uid], line[uid], tell=tell)
+        answer(world, draft, world.holders[uid], (line[uid].want,), tell=tell)
 
 
-def answer(world: World, draft: Draft, holder: Holder, want: Want, *, tell: bool = True) -> None:
-    """Lend, ask others to give back, or (with `tell`) say why not."""
-    pool = world.pool_of(want.charge)
-    if pool is None:
-        world.stop_waiting(holder, want.charge)
-        draft.send(holder.stream, _unknown_pool(world, want.charge))
-        return
-    window = window_at(pool.window, draft.now)
-    lease = LeaseId(want.charge, window.id)
-    if window.ends is not None and draft.now >= _closing(world, lease, window.ends):
-        _put_off(world, draft, holder, pool, lease, window.ends, tell=tell)
-        return
-    cell = world.cells.get(lease) or Cell(lease=lease, window_ends=window.ends)
-    entry = cell.entries.get(holder.uid)
-    under_way = entry.granted - entry.known if entry else 0
-    if entry is not None and under_way > 0 and under_way >= want.need:
-        # Granted since the holder wrote its report, or lost: a total may be said twice.
-        world.stop_waiting(holder, want.charge)
-        draft.send(holder.stream, grant_of(world, cell, entry))
-        return
-    demand = _demand(holder, want, Nanos(under_way))
-    decision = _decide(cell, pool, demand)
-    _act(world, draft, holder, demand, decision, cell, window)
-    if decision.grant >= demand.need:
-        world.stop_waiting(holder, want.charge)
-    elif decision.denial is not None and tell:
-        state = cell.state(pool)
-        draft.send(holder.stream, _denial(world, state, lease, decision.denial, window, draft.now))
+def answer(
+    world: World, draft: Draft, holder: Holder, wants: Iterable[Want], *, tell: bool = True
+) -> None:
+    """Lend, ask others to give back, or (with `tell`) say why not; for all wants together."""
+    cases = [
+        case for want in wants if (case := _look(world, draft, holder, want, tell=tell)) is not None
+    ]
+    for case in cases:
+        case.decision = _decide(world, holder, case)
+    for case in cases:
+        _cut_growth(world, holder, case, cases)
+    for case in cases:
+        _act(world, draft, holder, case, tell=tell)
 
 
 def grant_of(world: World, cell: Cell, entry: Entry) -> Grant:
@@ -92,12 +89,14 @@ def grant_of(world: World, cell: Cell, entry: Entry) -> Grant:
 
     The rest of its window is counted from the receipt of the holder's last message, and by the
     holder from when it sent that: so on its clock the window never ends late. It ends early by the
-    margin in which what was sent last is still on its way to the provider.
+    margin in which what was sent last is still on its way to the provider. A window that has not
+    started starts, for the holder, so long after it hears of it: never early.
     """
     holder = world.holders[entry.holder]
     ends = cell.window_ends
     if ends is not None:
-        ends = _closing(world, cell.lease, ends)
+        ends = closing(world, cell.lease, ends)
+    ahead = cell.starts - world.now
     return Grant(
         epoch=world.epoch,
         lease=entry.lease,
@@ -105,43 +104,56 @@ def grant_of(world: World, cell: Cell, entry: Entry) -> Grant:
         ttl=world.terms.ttl,
         echo_boot_ms=holder.boot_ms,
         window_ends_in=None if ends is None else DurationMs(max(0, ends - holder.heard_at)),
+        starts_in=DurationMs(ahead) if ahead > 0 else None,
     )
 
 
-def _closing(world: World, lease: LeaseId, ends: UtcMs) -> UtcMs:
-    """When nothing of a window is lent or held any more."""
-    margin = min(world.terms.window_margin, (ends - lease.window) // MARGIN_SHARE)
-    return UtcMs(ends - margin)
+def lend(world: World, draft: Draft, holder: Holder, pool: Pool, cell: Cell, amount: Nanos) -> None:
+    """Lend a holder so much more of a cell that the world knows."""
+    entry = cell.entries.get(holder.uid)
+    if entry is None:
+        entry = Entry(lease=_new_lease(cell), home=cell.lease, holder=holder.uid)
+        world.add_entry(cell, entry)
+    level = before_change(world, cell)
+    entry.granted = Nanos(entry.granted + amount)
+    entry.idle_since = None
+    world.refresh(entry)
+    # First the bucket, then the lease: cut off in between, money is missing and not doubled.
+    keep_lent(world, draft, cell, level, amount)
+    assert room(world, pool, cell) >= 0, f"{pool.title} would be lent beyond its limit"
+    draft.writes.append(put(cell, entry))
+    draft.send(holder.stream, grant_of(world, cell, entry))
 
 
-def _put_off(
-    world: World,
-    draft: Draft,
-    holder: Holder,
-    pool: Pool,
-    lease: LeaseId,
-    ends: UtcMs,
-    *,
-    tell: bool,
-) -> None:
-    """Let a want wait for the next window: that comes on the agenda with this one's cell."""
-    state = world.cell(lease, ends).state(pool)
-    if not tell:
-        return
-    draft.send(
-        holder.stream,
-        Denial(
-            epoch=world.epoch,
-            lease=lease,
-            reason=Reason.HOLD_PENDING,
-            retry_after=DurationMs(max(1, ends - draft.now)),
-            limit=state.limit,
-            settled=state.settled,
-            held=Nanos(state.committed - state.settled),
-            remaining=state.remaining,
-            resets_at=ends,
-        ),
-    )
+def _new_lease(cell: Cell) -> LeaseId:
+    """The name of a new lease. In a window without an end no holder is given a name twice."""
+    if cell.window_ends is not None:
+        return cell.lease
+    return LeaseId(cell.lease.charge, cell.next_number)
+
+
+def _look(world: World, draft: Draft, holder: Holder, want: Want, *, tell: bool) -> _Case | None:
+    """What there is to decide; None where the answer is clear, and given."""
+    pool = world.pool_of(want.charge)
+    if pool is None:
+        world.stop_waiting(holder, want.charge)
+        draft.send(holder.stream, unknown_pool(world, want.charge))
+        return None
+    window = window_at(pool.window, world.now)
+    lease = LeaseId(want.charge, window.id)
+    if window.ends is not None and world.now >= closing(world, lease, window.ends):
+        put_off(world, draft, holder, pool, window, lease, tell=tell)
+        return None
+    cell = world.cells.get(lease) or Cell(lease=lease, window_ends=window.ends)
+    entry = cell.entries.get(holder.uid)
+    under_way = entry.granted - entry.known if entry else 0
+    if entry is not None and under_way > 0 and under_way >= want.need:
+        # Granted since the holder wrote its report, or lost: a total may be said twice.
+        world.stop_waiting(holder, want.charge)
+        draft.send(holder.stream, grant_of(world, cell, entry))
+        return None
+    demand = _demand(holder, want, Nanos(under_way))
+    return _Case(want=want, pool=pool, window=window, cell=cell, demand=demand)
 
 
 def _demand(holder: Holder, want: Want, under_way: Nanos) -> Demand:
@@ -153,80 +165,70 @@ def _demand(holder: Holder, want: Want, under_way: Nanos) -> Demand:
     )
 
 
-def _decide(cell: Cell, pool: Pool, demand: Demand) -> Decision:
-    if demand.holder in cell.closed_for:
+def _decide(world: World, holder: Holder, case: _Case) -> Decision:
+    cell = case.cell
+    if holder.uid in cell.closed_for and cell.window_ends is not None:
         # Its counters would start at zero again beside messages of the closed lease; only a pool
         # whose window was made longer while it ran comes here.
         return Decision(denial=Reason.BUDGET_UNVERIFIABLE)
-    return allocate(cell.state(pool), demand)
+    state = state_of(world, case.pool, cell)
+    ahead = ahead_of(world, holder, cell)
+    if ahead > 0:
+        state = _with(state, {_AHEAD: Account(granted=ahead, reserved=ahead)})
+    decision = allocate(state, case.demand)
+    seniors = seniors_of(world, holder, cell) if decision.shrinks else frozenset()
+    if seniors.isdisjoint(shrink.holder for shrink in decision.shrinks):
+        return decision
+    kept = {uid: _unasked(state.accounts[uid]) for uid in seniors}
+    return allocate(_with(state, kept), case.demand)
 
 
-def _act(
-    world: World,
-    draft: Draft,
-    holder: Holder,
-    demand: Demand,
-    decision: Decision,
-    cell: Cell,
-    window: Window,
-) -> None:
+def _with(state: PoolState, accounts: dict[str, Account]) -> PoolState:
+    return replace(state, accounts={**state.accounts, **accounts})
+
+
+def _unasked(account: Account) -> Account:
+    """An account of which nothing is asked back."""
+    return replace(account, reserved=Nanos(account.reserved + account.idle))
+
+
+def _cut_growth(world: World, holder: Holder, case: _Case, cases: list[_Case]) -> None:
+    """Where another pool of the same calls lacks money, lend no more than can be used beside it.
+
+    A call draws on all shared pools; two pools that are split by key may serve different calls.
+    """
+    lacking = [
+        other.lacks
+        for other in cases
+        if other is not case and Per.SHARED in (other.pool.per, case.pool.per)
+    ]
+    lacks = max(lacking, default=Nanos(0))
+    need, want = case.demand.need, case.demand.want
+    if lacks > 0 and case.decision.grant > need:
+        case.demand = replace(case.demand, want=Nanos(max(need, want - lacks)))
+        case.decision = _decide(world, holder, case)
+
+
+def _act(world: World, draft: Draft, holder: Holder, case: _Case, *, tell: bool) -> None:
+    decision, window, charge = case.decision, case.window, case.want.charge
     if decision.grant > 0:
-        _lend(world, draft, holder, world.cell(cell.lease, window.ends), decision.grant)
+        cell = world.cell(case.cell.lease, window.ends, window.counts_until)
+        lend(world, draft, holder, case.pool, cell, decision.grant)
     for shrink in decision.shrinks:
-        assert shrink.holder != demand.holder, "nobody is asked to give back to itself"
-        recall(world, draft, cell.entries[shrink.holder], shrink.amount)
+        assert shrink.holder != holder.uid, "nobody is asked to give back to itself"
+        recall(world, draft, case.cell.entries[shrink.holder], shrink.amount)
+    if decision.grant >= case.demand.need:
+        world.stop_waiting(holder, charge)
+    elif decision.denial is not None:
+        _refuse(world, draft, holder, case, decision.denial, tell=tell)
 
 
-def _lend(world: World, draft: Draft, holder: Holder, cell: Cell, amount: Nanos) -> None:
-    entry = cell.entries.get(holder.uid)
-    if entry is None:
-        entry = Entry(lease=cell.lease, holder=holder.uid)
-        world.add_entry(cell, entry)
-    entry.granted = Nanos(entry.granted + amount)
-    world.refresh(entry)
-    pool = world.resources.pools[cell.lease.charge.pool]
-    assert cell.committed <= pool.limit, f"{pool.title} would be lent beyond its limit"
-    draft.writes.append(put(cell, entry))
-    draft.send(holder.stream, grant_of(world, cell, entry))
-
-
-def _denial(
-    world: World, state: PoolState, lease: LeaseId, reason: Reason, window: Window, now: UtcMs
-) -> Denial:
-    return Denial(
-        epoch=world.epoch,
-        lease=lease,
-        reason=reason,
-        retry_after=_retry_after(world, state, reason, window, now),
-        limit=state.limit,
-        settled=state.settled,
-        held=Nanos(state.committed - state.settled),
-        remaining=state.remaining,
-        resets_at=window.ends,
-    )
-
-
-def _retry_after(
-    world: World, state: PoolState, reason: Reason, window: Window, now: UtcMs
-) -> DurationMs:
-    """How long the answer stands: a recall, a while, or the rest of the window (0: for ever)."""
-    if reason is Reason.BUDGET_UNVERIFIABLE:
-        return world.terms.heartbeat
-    if reason is not Reason.HOLD_PENDING:
-        return DurationMs(0 if window.ends is None else window.ends - now)
-    under_way = any(account.recalled for account in state.accounts.values())
-    return world.terms.recall_wait if under_way else world.terms.retry
-
-
-def _unknown_pool(world: World, charge: Charge) -> Denial:
-    """The holder works by an older policy: the pool is gone, or split otherwise by now."""
-    return Denial(
-        epoch=world.epoch,
-        lease=LeaseId(charge, 0),
-        reason=Reason.BUDGET_UNVERIFIABLE,
-        retry_after=world.terms.heartbeat,
-        limit=ZERO,
-        settled=ZERO,
-        held=ZERO,
-        remaining=ZERO,
-    )
+def _refuse(
+    world: World, draft: Draft, holder: Holder, case: _Case, reason: Reason, *, tell: bool
+) -> None:
+    pool, cell, least = case.pool, case.cell, case.demand.least
+    if softened(world, pool, cell, least, reason) is Reason.HOLD_PENDING:
+        reserve(world, holder, case.want.charge)
+    watch_flow(world, pool, cell, case.demand)
+    if tell:
+        draft.send(holder.stream, denial_of(world, pool, cell, reason, least))

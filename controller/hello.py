@@ -5,38 +5,49 @@ back in time; it gets nothing, and its leases are frozen. This module must not k
 wants.
 """
 
+from controller.closing import settle, settle_last_word
 from controller.events import Draft, StreamId
 from controller.policies import push_policies
-from controller.presence import hear
-from controller.reports import merge, remind, settle
+from controller.presence import forget_if_gone, hear
+from controller.reports import is_lent_by_no_bucket, merge, remind
 from controller.store.protocol import PutHolder
 from controller.world import Cell, Entry, Holder, World
 from farebox.core.instant import UtcMs
 from farebox.core.leases import LeaseId
 from farebox.core.money import ZERO
-from farebox.wire.messages import Counters, Hello, JournalState, Welcome
+from farebox.wire.messages import Counters, Hello, Welcome
 
 _OLDER_JOURNAL = (
     "This journal is older than what its holder has reported before (a restored or copied file): "
     "remove it, and the sidecar starts as a new holder."
 )
 
+_WRITTEN_OFF = (
+    "This holder was away for so long that its money counts as spent: the sidecar starts as a new "
+    "holder."
+)
+
 
 def greet(world: World, draft: Draft, stream: StreamId, hello: Hello) -> tuple[Cell, ...]:
     """Accept or refuse a holder; returns the cells where its coming may free money for others."""
     known = world.holders.get(hello.holder)
+    if known is not None and known.poisoned:
+        return _refuse_for_good(world, draft, stream, known, hello)
     if known is not None and _is_older(known, hello):
         return _refuse(world, draft, stream, known, hello)
+    if any(is_lent_by_no_bucket(world, known, item) for item in hello.leases):
+        _send_off(world, draft, stream, _WRITTEN_OFF)
+        return ()
     holder = known or _newcomer(world, draft, hello)
     _connect(world, draft, stream, holder, hello)
     draft.send(stream, _welcome(world))
     listed = {item.lease: item for item in hello.leases}
     merge(world, draft, holder, listed.values())
     for entry in tuple(holder.leases.values()):
-        _reconcile(world, draft, entry, listed=entry.lease in listed, journal=hello.journal)
+        _reconcile(world, draft, entry, listed=entry.lease in listed)
     holder.policy = None
     push_policies(world, draft, (holder,))
-    return tuple(world.cells[lease] for lease in holder.leases)
+    return tuple(world.cells[entry.home] for entry in holder.leases.values())
 
 
 def _is_older(holder: Holder, hello: Hello) -> bool:
@@ -60,9 +71,31 @@ def _refuse(
         f"holder {holder.uid} came with an older journal (boot {hello.boot_seq} after "
         f"{holder.boot_seq}): refused, its leases are frozen"
     )
-    draft.send(stream, _welcome(world, refusal=_OLDER_JOURNAL))
-    draft.ended.append(stream)
+    _send_off(world, draft, stream, _OLDER_JOURNAL)
     return ()
+
+
+def _refuse_for_good(
+    world: World, draft: Draft, stream: StreamId, holder: Holder, hello: Hello
+) -> tuple[Cell, ...]:
+    """Refuse a holder that was written off; what it says of its other leases may be its last word.
+
+    It is when by its own clock its deadline is over, as that is told again to nobody who is not
+    accepted. A controller that never heard it can't tell.
+    """
+    _send_off(world, draft, stream, _WRITTEN_OFF)
+    heard = holder.heard_at > 0
+    if not heard or hello.boot_ms < holder.boot_ms + world.terms.ttl or _is_older(holder, hello):
+        return ()
+    merge(world, draft, holder, [item for item in hello.leases if item.lease in holder.leases])
+    cells = settle_last_word(world, draft, holder)
+    forget_if_gone(world, draft, holder)
+    return cells
+
+
+def _send_off(world: World, draft: Draft, stream: StreamId, refusal: str) -> None:
+    draft.send(stream, _welcome(world, refusal=refusal))
+    draft.ended.append(stream)
 
 
 def _newcomer(world: World, draft: Draft, hello: Hello) -> Holder:
@@ -96,16 +129,17 @@ def _connect(world: World, draft: Draft, stream: StreamId, holder: Holder, hello
     world.refresh_all(holder)
 
 
-def _reconcile(
-    world: World, draft: Draft, entry: Entry, *, listed: bool, journal: JournalState
-) -> None:
-    """Repeat a grant that never arrived, or close it when its window is over and it was no use."""
-    cell = world.cells[entry.lease]
+def _reconcile(world: World, draft: Draft, entry: Entry, *, listed: bool) -> None:
+    """Repeat a grant that never arrived, or close it when its window is over and it was no use.
+
+    Whatever the journal was at the start: a holder is named when its journal begins, so that it
+    lists all that it ever had.
+    """
     if entry.known >= entry.granted:
         return
-    never_had = not listed and journal is JournalState.OK and entry.spent == ZERO
-    if never_had and cell.window_ends is not None and cell.over_at(draft.now):
-        settle(world, draft, cell, entry, ends=cell.window_ends)
+    never_had = not listed and entry.spent == ZERO
+    if never_had and world.cells[entry.home].over_at(draft.now):
+        settle(world, draft, entry)
         return
     remind(world, draft, entry)
 

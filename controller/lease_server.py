@@ -1,18 +1,21 @@
 """The controller's end of the `Sync` streams.
 
-Each stream is read into the committer and written from its outbox. The one rule: no decision is
-made here, and every stream that ends, however it does, is told to the engine. This module must not
-know money.
+Each stream is read into the committer and written from its outbox, for as long as this controller
+leads; a controller that stands by turns sidecars away and says who leads. The one rule: no decision
+is made here, every stream that ends, however it does, is told to the engine, and nothing is written
+by a controller that may have been deposed. This module must not know money.
 """
 
 import asyncio
 import itertools
 import logging
+from collections.abc import Callable
 from typing import Any, Final
 
 import grpc
 import grpc.aio
 
+from controller.admission import Admission, LineFull
 from controller.committer import Committer
 from controller.events import Received, Send, StreamClosed, StreamId
 from controller.outbox import Outbox, OutboxFull
@@ -30,6 +33,9 @@ HELLO_WAIT_S: Final = 10.0
 GOODBYE_WAIT_S: Final = 10.0
 SHUTDOWN_GRACE_S: Final = 1.0
 
+LEADER_KEY: Final = "farebox-leader"
+"""Metadata of a refusal by a controller that stands by: the address of the leader, if known."""
+
 _OPTIONS: Final = (
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
@@ -46,14 +52,29 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class LeaseServer(lease_pb2_grpc.LeaseServiceServicer):
-    """Serves `LeaseService` on one port."""
+    """Serves `LeaseService` on one port; stands by while it has no committer.
 
-    def __init__(self, committer: Committer) -> None:
+    `leader_address` tells where sidecars find who leads meanwhile, "" when nobody is known to.
+    """
+
+    def __init__(self, committer: Committer | None = None) -> None:
         self._committer = committer
+        self.leader_address: Callable[[], str] = lambda: ""
+        self._admission = Admission()
         self._outboxes: dict[StreamId, Outbox] = {}
         self._ids = itertools.count(1)
         self._server = grpc.aio.server(options=_OPTIONS)
         lease_pb2_grpc.add_LeaseServiceServicer_to_server(self, self._server)
+
+    def lead(self, committer: Committer) -> None:
+        """Serve sidecars from now on."""
+        self._committer = committer
+
+    def stand_by(self) -> None:
+        """End all streams, unsaid what was not said yet, and turn sidecars away."""
+        self._committer = None
+        for outbox in self._outboxes.values():
+            outbox.end()
 
     async def start(self, endpoint: Endpoint) -> int:
         """Listen; returns the port. Raises OSError when the address is taken."""
@@ -89,6 +110,10 @@ class LeaseServer(lease_pb2_grpc.LeaseServiceServicer):
 
     async def Sync(self, _: object, context: _Context) -> None:  # noqa: N802  named by the proto
         """Serve one sidecar until either side ends the stream."""
+        committer = self._committer
+        if committer is None:
+            await self._turn_away(context)
+            return
         if len(self._outboxes) >= STREAMS_MAX:
             await context.abort(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -97,37 +122,54 @@ class LeaseServer(lease_pb2_grpc.LeaseServiceServicer):
         stream = next(self._ids)
         outbox = self._outboxes[stream] = Outbox()
         try:
-            await first_of(self._read(stream, context), _write(outbox, context))
+            await first_of(
+                self._read(stream, context, committer), self._write(outbox, context, committer)
+            )
         except CodecError as error:
             _LOG.warning("stream %d is ended: %s", stream, error)
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except TimeoutError:
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "no Hello came in time")
+        except LineFull as error:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         finally:
             del self._outboxes[stream]
-            self._committer.submit_end(StreamClosed(stream))
+            committer.submit_end(StreamClosed(stream))
+        if committer is not self._committer:
+            await self._turn_away(context)
 
-    async def _read(self, stream: StreamId, context: _Context) -> None:
+    async def _turn_away(self, context: _Context) -> None:
+        leader = self.leader_address()
+        await context.abort(
+            grpc.StatusCode.UNAVAILABLE,
+            f"this controller stands by; {leader or 'another'} leads, or one will soon",
+            ((LEADER_KEY, leader),),
+        )
+
+    async def _read(self, stream: StreamId, context: _Context, committer: Committer) -> None:
         async with asyncio.timeout(HELLO_WAIT_S):
             message = await _next(context)
         if message is not None and not isinstance(message, Hello):
             raise CodecError("the first message of a stream must be a Hello")
+        if message is not None:
+            await self._admission.wait()
         while message is not None:
-            await self._committer.submit(Received(stream, message))
+            await committer.submit(Received(stream, message))
             if isinstance(message, Goodbye):
                 # The engine ends the stream once this is committed: the sidecar waits for that.
                 await asyncio.sleep(GOODBYE_WAIT_S)
                 return
             message = await _next(context)
 
+    async def _write(self, outbox: Outbox, context: _Context, committer: Committer) -> None:
+        while messages := await outbox.take():
+            for message in messages:
+                if committer is not self._committer or not committer.may_speak():
+                    return
+                await context.write(encode_response(message))
+
 
 async def _next(context: _Context) -> FromSidecar | None:
     """The next message of a sidecar; None when it has said its last."""
     request = await context.read()
     return decode_request(request) if isinstance(request, lease_pb2.SyncRequest) else None
-
-
-async def _write(outbox: Outbox, context: _Context) -> None:
-    while messages := await outbox.take():
-        for message in messages:
-            await context.write(encode_response(message))

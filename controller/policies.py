@@ -5,24 +5,37 @@ differs from the last one pushed. Where a limit is written that can't be enforce
 This module must not know leases.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from controller.events import Draft
 from controller.world import Holder, World
-from farebox.core.budgets import pools_of_pod
+from farebox.core.budgets import Pool, PoolUid, pools_of_pod, with_reserves
 from farebox.core.policy import Policy
 from farebox.core.tasks import RoutingPolicy
 from farebox.manifests.resources import Resources
 from farebox.wire.messages import PolicyPush, Workload
 
 
-def policy_of(resources: Resources, workload: Workload, *, generation: int) -> Policy:
-    """Pools of the pod (leaves first), and tiers, tasks and routing of its namespace."""
+def policy_of(
+    resources: Resources,
+    workload: Workload,
+    *,
+    generation: int,
+    pools: Mapping[PoolUid, Pool] | None = None,
+) -> Policy:
+    """Pools of the pod (leaves first), and tiers, tasks and routing of its namespace.
+
+    `pools` are those of the resources `with_reserves`, where these are at hand.
+    """
     namespace = workload.namespace
     return Policy(
         generation=generation,
-        pools=pools_of_pod(resources.pools, namespace=namespace, labels=workload.labels),
+        pools=pools_of_pod(
+            with_reserves(resources.pools) if pools is None else pools,
+            namespace=namespace,
+            labels=workload.labels,
+        ),
         catalogue=resources.catalogue,
         tasks=resources.tasks.get(namespace, ()),
         routing=resources.routing.get(namespace, RoutingPolicy()),
@@ -38,7 +51,9 @@ def push_policies(world: World, draft: Draft, holders: Iterable[Holder]) -> None
             continue
         kind = (holder.workload.namespace, frozenset(holder.workload.labels.items()))
         if kind not in made:
-            made[kind] = policy_of(world.resources, holder.workload, generation=world.generation)
+            made[kind] = policy_of(
+                world.resources, holder.workload, generation=world.generation, pools=world.pools
+            )
         _push(world, draft, holder, made[kind])
 
 

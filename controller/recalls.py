@@ -7,6 +7,7 @@ know who needs the money.
 
 from controller.agenda import RecallEnds
 from controller.events import Draft
+from controller.limits import room
 from controller.world import Cell, Entry, Recall, World
 from farebox.core.instant import UtcMs
 from farebox.core.money import Nanos
@@ -36,12 +37,18 @@ def hear_answer(entry: Entry) -> None:
 
 
 def recover_excess(world: World, draft: Draft, cell: Cell) -> None:
-    """Ask back what is lent beyond the limit and not asked already, largest idle first."""
-    pool = world.pool_of(cell.lease.charge)
-    if pool is None or cell.over_at(draft.now) or cell.committed <= pool.limit:
+    """Ask back what is lent beyond the limit and not asked already, largest idle first.
+
+    Of a pool that is gone, all that lies idle is asked back.
+    """
+    if cell.over_at(draft.now):
         return
-    asked = sum(entry.recall.amount for entry in cell.entries.values() if entry.recall is not None)
-    missing = cell.committed - pool.limit - asked
+    pool = world.pool_of(cell.lease.charge)
+    missing = cell.outstanding if pool is None else -room(world, pool, cell)
+    if missing <= 0:
+        return
+    entries = cell.entries.values()
+    missing -= sum(entry.recall.amount for entry in entries if entry.recall is not None)
     by_idle = sorted(
         ((account.idle, uid) for uid, account in cell.accounts.items() if not account.recalled),
         reverse=True,

@@ -84,7 +84,7 @@ class Telemetry:
         self._commit_seconds.observe(took_ms / 1000)
 
     def _title(self, uid: PoolUid) -> str:
-        pool = self._world.resources.pools.get(uid)
+        pool = self._world.pools.get(uid)
         return pool.title if pool is not None else _UNKNOWN_POOL
 
 

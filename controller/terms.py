@@ -18,8 +18,10 @@ class Terms:
     long a holder that gave nothing is then left alone. `retry`: when to ask again for money that
     calls hold. `window_margin`: so long before a window ends, at most a tenth of it, nothing of it
     is lent or held any more, so that what a holder sends arrives within the window that pays for
-    it. `forget_after`: how long a window is kept after its end. `drift_ppm`: how far a holder's
-    clock may run off, in parts per million.
+    it. `forget_after`: how long a window is kept after its end, and an idle lease without an end.
+    `write_off_after`: how long past its deadline a holder is silent before what it was lent of
+    token buckets counts as spent. `line_wait`: how long what comes free is kept for the first in a
+    line. `drift_ppm`: how far a holder's clock may run off, in parts per million.
     """
 
     heartbeat: DurationMs = DurationMs(5_000)
@@ -29,4 +31,11 @@ class Terms:
     retry: DurationMs = DurationMs(1_000)
     window_margin: DurationMs = DurationMs(250)
     forget_after: DurationMs = DurationMs(24 * 3_600_000)
+    write_off_after: DurationMs = DurationMs(60_000)
+    line_wait: DurationMs = DurationMs(1_000)
     drift_ppm: int = 500
+
+    @property
+    def nearing(self) -> DurationMs:
+        """So long before a window ends, its holders get money of the next one: two heartbeats."""
+        return DurationMs(2 * self.heartbeat)

@@ -2,17 +2,19 @@
 
 It is the ledger's content plus what only lives as long as a stream (who is connected, what is
 wanted, who was asked to give back). The one rule: what `allocate` reads of a lease is derived here,
-by `refresh`, after every change, together with the sum over its cell. This module must not know
+by `refresh`, after every change, together with the sums over its cell. This module must not know
 messages, why anything changes, or the store.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from controller.agenda import Agenda, HolderSilent, WindowEnds
-from controller.store.protocol import PutAccount, Snapshot
+from controller.agenda import Agenda, HolderSilent, LimitChanges, WindowEnds, WindowNears
+from controller.store.protocol import PutAccount
 from controller.terms import Terms
-from farebox.core.allocation import Account, PoolState
-from farebox.core.budgets import Charge, Per, Pool
+from farebox.core.allocation import Account
+from farebox.core.bucket import Bucket
+from farebox.core.budgets import Charge, Per, Pool, PoolUid, with_reserves
 from farebox.core.instant import BootMs, UtcMs
 from farebox.core.leases import LeaseId, LeaseState
 from farebox.core.money import ZERO, Nanos
@@ -32,14 +34,16 @@ class Recall:
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """One holder's open lease.
+    """One holder's open lease, in the cell named `home`.
 
     `known` is the total granted that the holder has confirmed, so `granted - known` is on its way.
     `finished`: the holder said that it is done with this lease. `rests_until`: it gave nothing when
-    it was last asked, and is left alone until then.
+    it was last asked, and is left alone until then. `idle_since`: nothing of it is lent or held any
+    more, though its window goes on for ever. `watched`: the agenda has a reminder of that.
     """
 
     lease: LeaseId
+    home: LeaseId
     holder: str
     granted: Nanos = ZERO
     returned: Nanos = ZERO
@@ -50,6 +54,8 @@ class Entry:
     finished: bool = False
     recall: Recall | None = None
     rests_until: UtcMs | None = None
+    idle_since: UtcMs | None = None
+    watched: bool = False
 
     @property
     def unspent(self) -> Nanos:
@@ -66,39 +72,67 @@ class Entry:
 class Cell:
     """A (sub-)pool in one window: what its closed leases spent, and the open ones by holder.
 
-    `accounts` is what allocation reads; `committed` is kept equal to the sum over it plus
-    `closed_spent`. `closed_for`: whose lease this process has closed here, and what it had spent.
+    The leases of a window that never ends all stand in one cell, whatever their numbers;
+    `next_number` is the lowest that no closed one had. `counts_until`: until when the money counts
+    against the limit. `accounts` is what allocation reads. Sums over it are kept: `committed` and
+    `settled` (with `closed_spent`), and `outstanding`, what is lent and not spent. `closed_for`:
+    whose lease this process has closed here, and what it had spent.
     """
 
     lease: LeaseId
     window_ends: UtcMs | None
+    counts_until: UtcMs | None = None
+    next_number: int = 0
     closed_spent: Nanos = ZERO
     committed: Nanos = ZERO
+    settled: Nanos = ZERO
+    outstanding: Nanos = ZERO
     entries: dict[str, Entry] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     closed_for: dict[str, Nanos] = field(default_factory=dict)
+
+    @property
+    def starts(self) -> UtcMs:
+        """When the window starts; its number says so, except of one that never ends."""
+        return UtcMs(0 if self.window_ends is None else self.lease.window)
 
     def over_at(self, now: UtcMs) -> bool:
         """Whether the window has ended."""
         return self.window_ends is not None and now >= self.window_ends
 
-    def state(self, pool: Pool) -> PoolState:
-        """The cell as `allocate` wants it."""
-        return PoolState(limit=pool.limit, closed_spent=self.closed_spent, accounts=self.accounts)
+    def counts_at(self, now: UtcMs) -> bool:
+        """Whether the money of the window still counts against the limit of a later one."""
+        return self.counts_until is None or now < self.counts_until
 
     def raise_closed(self, spent: Nanos) -> None:
         """Count money that a closed lease has spent."""
         self.closed_spent = Nanos(self.closed_spent + spent)
         self.committed = Nanos(self.committed + spent)
+        self.settled = Nanos(self.settled + spent)
+
+    def exchange(self, before: Account | None, after: Account | None) -> None:
+        """Keep the sums when one account becomes another."""
+        for sign, account in ((-1, before), (1, after)):
+            if account is not None:
+                self.committed = Nanos(self.committed + sign * account.committed)
+                self.settled = Nanos(self.settled + sign * account.spent)
+                self.outstanding = Nanos(self.outstanding + sign * outstanding(account))
+
+
+def outstanding(account: Account) -> Nanos:
+    """What is lent and not known to be spent."""
+    return Nanos(max(0, account.granted - account.returned - account.spent))
 
 
 @dataclass(slots=True, kw_only=True)
 class Holder:
     """One incarnation of a sidecar.
 
-    `stream` is None while it is away. `boot_ms` is its clock in its last message, which came at
-    `heard_at`. `frozen`: it is silent past `deadline`, or a copy of its journal has turned up.
-    `watched`: the agenda has a reminder of its deadline.
+    `stream` is None while it is away, since `away_since` or before this controller. `boot_ms` is
+    its clock in its last message, which came at `heard_at` (0: not to this controller). `frozen`:
+    it is silent past `deadline`, or a copy of its journal has turned up. `watched`: the agenda has
+    a reminder of its deadline. `poisoned`: money of it was written off, so it is never accepted
+    again.
     """
 
     uid: str
@@ -106,35 +140,70 @@ class Holder:
     workload: Workload
     deadline: UtcMs
     stream: int | None = None
+    away_since: UtcMs = UtcMs(0)
     boot_ms: BootMs = BootMs(0)
     heard_at: UtcMs = UtcMs(0)
     frozen: bool = False
     watched: bool = False
+    poisoned: bool = False
     leases: dict[LeaseId, Entry] = field(default_factory=dict)
     wants: set[Charge] = field(default_factory=set)
     policy: Policy | None = None
 
 
 @dataclass(slots=True, kw_only=True)
+class Waiter:
+    """What a holder in the line of a (sub-)pool wants, and since when.
+
+    `reserves`: what comes free is kept for it once it is the first. `passed`: it was the first for
+    as long as that may last, and others went past it.
+    """
+
+    want: Want
+    since: UtcMs
+    reserves: bool = False
+    passed: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
 class World:
-    """Everything, with the indices that keep one demand as cheap as its pool has holders."""
+    """Everything, with the indices that keep one demand as cheap as its pool has holders.
+
+    `now` is the instant of the step under way. `pools` are those of the resources and the ones that
+    keep their reserves free. `buckets` holds what token buckets could lend when it last changed.
+    `nearing`: the cells whose windows end soon. `flows`: when who waits for a bucket looks again.
+    """
 
     epoch: int
     terms: Terms
     resources: Resources
+    now: UtcMs
     generation: int = 1
+    pools: Mapping[PoolUid, Pool] = field(default_factory=dict)
     cells: dict[LeaseId, Cell] = field(default_factory=dict)
+    cells_of: dict[Charge, dict[LeaseId, Cell]] = field(default_factory=dict)
     holders: dict[str, Holder] = field(default_factory=dict)
     streams: dict[int, str] = field(default_factory=dict)
-    waiting: dict[Charge, dict[str, Want]] = field(default_factory=dict)
+    waiting: dict[Charge, dict[str, Waiter]] = field(default_factory=dict)
+    buckets: dict[Charge, Bucket] = field(default_factory=dict)
+    nearing: set[LeaseId] = field(default_factory=set)
+    flows: dict[Charge, UtcMs] = field(default_factory=dict)
     agenda: Agenda = field(default_factory=Agenda)
+
+    def adopt(self, resources: Resources) -> None:
+        """Put resources in force."""
+        self.resources = resources
+        self.pools = with_reserves(resources.pools)
+        for pool in self.pools.values():
+            if pool.override is not None and pool.override.until > self.now:
+                self.agenda.add(pool.override.until, LimitChanges(pool.uid))
 
     def pool_of(self, charge: Charge) -> Pool | None:
         """The pool that a charge draws on; None when there is none or the key is not its kind.
 
         A key for a pool that has none would open a second limit beside the one that is meant.
         """
-        pool = self.resources.pools.get(charge.pool)
+        pool = self.pools.get(charge.pool)
         if pool is None or pool.per is Per.REQUEST or (pool.per is Per.SHARED) != (not charge.key):
             return None
         return pool
@@ -155,17 +224,39 @@ class World:
             holder.watched = True
             self.agenda.add(holder.deadline, HolderSilent(holder.uid))
 
-    def cell(self, lease: LeaseId, window_ends: UtcMs | None) -> Cell:
-        """The cell of a lease, new if need be. Its end only moves later, with its pool's window."""
+    def cell(
+        self, lease: LeaseId, window_ends: UtcMs | None, counts_until: UtcMs | None = None
+    ) -> Cell:
+        """The cell of a lease, new if need be. Its end only moves later, with its pool's window.
+
+        `counts_until` is that of a new cell of a window that ends; its end unless said otherwise.
+        """
         cell = self.cells.get(lease)
         if cell is None:
-            cell = self.cells[lease] = Cell(lease=lease, window_ends=window_ends)
+            cell = Cell(lease=lease, window_ends=window_ends, counts_until=window_ends)
+            self.cells[lease] = cell
+            self.cells_of.setdefault(lease.charge, {})[lease] = cell
         elif cell.window_ends == window_ends or not _is_later(window_ends, cell.window_ends):
             return cell
         cell.window_ends = window_ends
+        cell.counts_until = counts_until if counts_until is not None else window_ends
         if window_ends is not None:
             self.agenda.add(window_ends, WindowEnds(lease))
+            self.agenda.add(UtcMs(window_ends - self.terms.nearing), WindowNears(lease))
         return cell
+
+    def remove_cell(self, cell: Cell) -> None:
+        """Know nothing of a window any more."""
+        del self.cells[cell.lease]
+        self.nearing.discard(cell.lease)
+        siblings = self.cells_of[cell.lease.charge]
+        del siblings[cell.lease]
+        if not siblings:
+            del self.cells_of[cell.lease.charge]
+
+    def counted(self, charge: Charge) -> Iterator[Cell]:
+        """The cells of a (sub-)pool whose money counts now."""
+        return (cell for cell in self.cells_of.get(charge, {}).values() if cell.counts_at(self.now))
 
     def add_entry(self, cell: Cell, entry: Entry) -> None:
         """Open a lease."""
@@ -175,17 +266,15 @@ class World:
 
     def remove_entry(self, entry: Entry) -> None:
         """Take a lease out, without counting what it spent."""
-        cell = self.cells[entry.lease]
+        cell = self.cells[entry.home]
         del cell.entries[entry.holder]
-        account = cell.accounts.pop(entry.holder)
-        cell.committed = Nanos(cell.committed - account.committed)
+        cell.exchange(cell.accounts.pop(entry.holder), None)
         del self.holders[entry.holder].leases[entry.lease]
 
     def refresh(self, entry: Entry) -> None:
         """Derive again what allocation reads of a lease."""
-        cell = self.cells[entry.lease]
+        cell = self.cells[entry.home]
         holder = self.holders[entry.holder]
-        before = cell.accounts.get(entry.holder)
         # Who is away, or gave nothing when asked, can't be asked: its free money counts as held.
         unreachable = holder.stream is None or entry.rests_until is not None
         after = Account(
@@ -196,10 +285,8 @@ class World:
             frozen=holder.frozen,
             recalled=entry.recall is not None,
         )
+        cell.exchange(cell.accounts.get(entry.holder), after)
         cell.accounts[entry.holder] = after
-        cell.committed = Nanos(
-            cell.committed + after.committed - (before.committed if before else 0)
-        )
 
     def refresh_all(self, holder: Holder) -> None:
         """Derive again all leases of a holder, after it came, left, froze or revived."""
@@ -218,37 +305,6 @@ class World:
 
 def _is_later(window_ends: UtcMs | None, than: UtcMs | None) -> bool:
     return window_ends is None or (than is not None and window_ends > than)
-
-
-def restore(snapshot: Snapshot, *, terms: Terms, resources: Resources, now: UtcMs) -> World:
-    """The world as the ledger has it. No holder is connected yet.
-
-    Each may have reported just before the restart, so none is silent before a whole `ttl`.
-    """
-    world = World(epoch=snapshot.epoch, terms=terms, resources=resources)
-    deadline = UtcMs(now + terms.ttl)
-    for row in snapshot.holders:
-        world.add_holder(
-            Holder(uid=row.holder, boot_seq=row.boot_seq, workload=row.workload, deadline=deadline)
-        )
-    for total in snapshot.closed:
-        world.cell(total.lease, total.window_ends).raise_closed(total.spent)
-    for account in snapshot.accounts:
-        _restore_account(world, account)
-    return world
-
-
-def _restore_account(world: World, row: PutAccount) -> None:
-    cell = world.cell(row.lease, row.window_ends)
-    entry = Entry(
-        lease=row.lease,
-        holder=row.holder,
-        granted=row.granted,
-        returned=row.returned,
-        spent=row.spent,
-        state=row.state,
-    )
-    world.add_entry(cell, entry)
 
 
 def put(cell: Cell, entry: Entry) -> PutAccount:

@@ -14,7 +14,7 @@ import uvloop
 from farebox.runtime.logs import configure_logs
 from sidecar.app import run
 from sidecar.config import ConfigError, load_config, usage
-from sidecar.journal import JournalInUseError
+from sidecar.journal_file import JournalInUseError
 
 EXIT_FAILED = 1
 EXIT_MISCONFIGURED = 2

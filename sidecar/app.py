@@ -61,7 +61,11 @@ def build_money(config: Config, clock: Clock, policies: PolicyHolder) -> MoneyPa
         cashier.notify(charges)
 
     client = LeaseClient(
-        str(config.controller), leasing, clock, on_policy=policies.replace, notify=notify
+        ",".join(map(str, config.controller)),
+        leasing,
+        clock,
+        on_policy=policies.replace,
+        notify=notify,
     )
     cashier = Cashier(purse, leasing, clock, wake=client.wake, wait=DurationMs(config.money_ms_max))
     return MoneyParts(

@@ -120,6 +120,8 @@ class Attempt:
             cost=ending.cost,
             end=ending.reason,
             status=self.status,
+            shadow=self.held.shadow,
+            unverified=self.held.unverified,
         )
 
     def _reported(self, usage: Usage) -> Ending:

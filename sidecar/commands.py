@@ -58,7 +58,8 @@ class Expire(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One attempt: what was held for it and how its money ended.
 
-    `status` is the provider's, 0 when it gave none.
+    `status` is the provider's, 0 when it gave none. `shadow` and `unverified`: the pools that did
+    not have the money and let it pass all the same; see `MoneyHeld`.
     """
 
     model: str
@@ -68,6 +69,8 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cost: Nanos
     end: Reason
     status: int
+    shadow: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):

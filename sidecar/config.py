@@ -17,6 +17,7 @@ PREFIX: Final = "FAREBOX_"
 LISTEN: Final = Endpoint("127.0.0.1", 15_002)
 ADMIN: Final = Endpoint("127.0.0.1", 15_003)
 LABELS_MAX: Final = 64
+CONTROLLERS_MAX: Final = 16
 
 
 class ConfigError(Exception):
@@ -33,7 +34,7 @@ class Config:
 
     listen: Endpoint = LISTEN
     admin: Endpoint = ADMIN
-    controller: Endpoint
+    controller: tuple[Endpoint, ...]
     journal: Path
     namespace: str = "default"
     name: str = "sidecar"
@@ -61,6 +62,13 @@ def _text(text: str) -> str:
 
 def _path(text: str) -> Path:
     return Path(_text(text))
+
+
+def _controllers(text: str) -> tuple[Endpoint, ...]:
+    found = tuple(parse_loopback(part.strip()) for part in text.split(","))
+    if len(found) > CONTROLLERS_MAX or len(set(found)) < len(found):
+        raise ValueError(f"{text!r} should name 1 to {CONTROLLERS_MAX} controllers, each once")
+    return found
 
 
 def _labels(text: str) -> dict[str, str]:
@@ -104,7 +112,9 @@ class Option:
 OPTIONS: Final[dict[str, Option]] = {
     "listen": Option(read=parse_loopback, meaning="address for calls; port 0: any"),
     "admin": Option(read=parse_loopback, meaning="address for probes, metrics and JSON views"),
-    "controller": Option(read=parse_loopback, meaning="address of the controller (required)"),
+    "controller": Option(
+        read=_controllers, meaning="addresses of the controllers: ADDRESS,ADDRESS (required)"
+    ),
     "journal": Option(read=_path, meaning="file of the money (required)"),
     "namespace": Option(read=_text, meaning="namespace of the pod that is served"),
     "name": Option(read=_text, meaning="name of the pod that is served"),

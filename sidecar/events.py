@@ -32,11 +32,15 @@ class MoneyHeld(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Money is held for one attempt.
 
     `headroom`: what the call's pools had left before the hold; None for a call without pools.
+    `shadow`: pools in shadow mode that would have refused it. `unverified`: pools that let it pass
+    because the controller is away. Both are the titles that people see.
     """
 
     route: Route
     hold: HoldId
     headroom: Nanos | None
+    shadow: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
 
 
 class MoneyRefused(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -70,7 +70,15 @@ def told(call_id: str, held: MoneyHeld, found: Classification) -> bytes:
         f"x-farebox-estimated-usd: {format_dollars(route.hold)}\r\n"
         f"{headroom}"
     )
-    return constant + own.encode("ascii")
+    lines = constant + own.encode("ascii")
+    return lines + _let_pass(held) if held.shadow or held.unverified else lines
+
+
+def _let_pass(held: MoneyHeld) -> bytes:
+    """Which pools did not have the money."""
+    fields = (("x-farebox-shadow", held.shadow), ("x-farebox-unverified", held.unverified))
+    lines = "".join(f"{name}: {', '.join(pools)}\r\n" for name, pools in fields if pools)
+    return lines.encode("latin-1", "replace")
 
 
 @functools.lru_cache(maxsize=_ROUTES_KEPT_MAX)

@@ -3,7 +3,8 @@ replies.
 
 The one rule: no decision is made here, and every wait has a bound. Losing the stream is normal:
 money that was lent is spent on until its deadline while this module connects again with growing,
-jittered pauses. It must not know calls or money.
+jittered pauses, to each controller in turn, or to the one that another says leads if it is one of
+them. It must not know calls or money.
 """
 
 import asyncio
@@ -16,10 +17,12 @@ import grpc
 import grpc.aio
 
 from farebox.core.budgets import Charge
+from farebox.core.instant import BootMs
 from farebox.core.policy import Policy
 from farebox.runtime.clock import Clock
 from farebox.runtime.tasks import first_of
 from farebox.wire.codec import CodecError, decode_response, encode_request
+from farebox.wire.messages import Grant, ReportAck
 from farebox.wire.v1 import lease_pb2, lease_pb2_grpc
 from sidecar.leasing import Leasing
 
@@ -27,6 +30,15 @@ _LOG = logging.getLogger(__name__)
 
 BACKOFF_MS_MIN: Final = 100
 BACKOFF_MS_MAX: Final = 5_000
+STANDBY_MS_MAX: Final = 2_000
+"""The longest pause after one that stands by has turned us away: there will be a leader soon."""
+
+LEADER_KEY: Final = "farebox-leader"
+"""Metadata of such a refusal: the address of the controller that leads, if known."""
+
+SILENCE_MS_MIN: Final = 1_000
+"""A report must be acknowledged within a third of the time to live, or this if that is less."""
+
 GOODBYE_MS_MAX: Final = 2_000
 WELCOME_MS_MAX: Final = 10_000
 MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -54,21 +66,28 @@ class LeaseClient:
 
     def __init__(
         self,
-        target: str,
+        targets: str,
         leasing: Leasing,
         clock: Clock,
         *,
         on_policy: Callable[[Policy], None],
         notify: Callable[[Iterable[Charge]], None],
     ) -> None:
-        """`target` is host:port; `on_policy` swaps the policy in; `notify` wakes waiting calls."""
-        self._target = target
+        """`targets` are the controllers: HOST:PORT, or several of them separated by commas.
+
+        `on_policy` swaps the policy in; `notify` wakes waiting calls.
+        """
+        self._targets = tuple(part.strip() for part in targets.split(","))
+        self._target = self._targets[0]
+        self._turned_away = False
+        self._silent = ""
         self._leasing = leasing
         self._clock = clock
         self._on_policy = on_policy
         self._notify = notify
         self._wake = asyncio.Event()
         self._stopping = False
+        self._unanswered: BootMs | None = None
 
     def wake(self) -> None:
         """There is something to report before the next heartbeat."""
@@ -86,11 +105,14 @@ class LeaseClient:
             welcomed = await self._connect()
             self._leasing.disconnected()
             failures = 0 if welcomed else failures + 1
+            self._turned_away = self._turned_away and not welcomed
             if not self._stopping:
-                await self._pause(failures)
+                # The pauses grow with each round over all controllers.
+                await self._pause(failures // len(self._targets))
 
     async def _pause(self, failures: int) -> None:
-        ceiling = min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** min(failures, 10))
+        longest = STANDBY_MS_MAX if self._turned_away else BACKOFF_MS_MAX
+        ceiling = min(longest, BACKOFF_MS_MIN * 2 ** min(failures, 10))
         # Full jitter: a fleet that lost its controller must not come back in one instant.
         pause_ms = random.uniform(BACKOFF_MS_MIN / 2, ceiling)  # noqa: S311
         self._wake.clear()
@@ -104,24 +126,58 @@ class LeaseClient:
 
     async def _connect(self) -> bool:
         """Run one stream until it ends. Says whether the controller accepted us."""
-        async with grpc.aio.insecure_channel(self._target, options=_CHANNEL_OPTIONS) as channel:
+        target = self._target
+        async with grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS) as channel:
             stub = lease_pb2_grpc.LeaseServiceStub(channel)
             call: _Call = stub.Sync()
             try:
                 return await self._converse(call)
             except _STREAM_ENDED as error:
-                _LOG.info("the stream to the controller ended: %s", _told(error))
+                _LOG.info("the stream to the controller %s ended: %s", target, _told(error))
+                if isinstance(error, TimeoutError):
+                    self._silent = target
+                self._heed(error)
                 return self._leasing.connected
             finally:
                 call.cancel()
+                if self._target == target:
+                    self._target = self._after(target)
+
+    def _heed(self, error: Exception) -> None:
+        """Go where the leader is said to be, if that is one of the controllers we were given."""
+        if not isinstance(error, grpc.aio.AioRpcError):
+            return
+        # What the call says of itself, and not a channel that found nobody there.
+        told: Any = error.trailing_metadata()
+        leader = told.get(LEADER_KEY) if told else None
+        self._turned_away = self._turned_away or leader is not None
+        # One that gave no answer may be said to lead until the others know better.
+        if leader in self._targets and leader != self._silent:
+            self._target = str(leader)
+
+    def _after(self, target: str) -> str:
+        return self._targets[(self._targets.index(target) + 1) % len(self._targets)]
 
     async def _converse(self, call: _Call) -> bool:
         await call.write(encode_request(self._leasing.hello(self._clock.boot())))
         async with asyncio.timeout(WELCOME_MS_MAX / 1000):
             if not self._hear(await call.read()):
                 return False
-        await first_of(self._listen(call), self._speak(call))
+        self._unanswered, self._silent = None, ""
+        await first_of(self._listen(call), self._speak(call), self._watch())
         return True
+
+    async def _watch(self) -> None:
+        """End a stream on which reports get no answer: a machine that stands still keeps it open.
+
+        Found before the leases run out, so that there is time to go to another controller.
+        """
+        silence_ms_max = max(SILENCE_MS_MIN, self._leasing.ttl // 3)
+        while True:
+            await asyncio.sleep(silence_ms_max / 4_000)
+            since = self._unanswered
+            if since is not None and self._clock.boot() - since > silence_ms_max:
+                raise TimeoutError(f"no answer to a report for {silence_ms_max} ms")
 
     async def _listen(self, call: _Call) -> None:
         while self._hear(await call.read()):
@@ -130,7 +186,9 @@ class LeaseClient:
     async def _speak(self, call: _Call) -> None:
         while not self._stopping:
             if self._leasing.report_is_due or self._leasing.until_beat(self._clock.boot()) == 0:
-                await call.write(encode_request(self._leasing.report(self._clock.boot())))
+                now = self._clock.boot()
+                self._unanswered = self._unanswered or now
+                await call.write(encode_request(self._leasing.report(now)))
             await self._sleep_until_due()
         async with asyncio.timeout(GOODBYE_MS_MAX / 1000):
             await call.write(encode_request(self._leasing.goodbye(self._clock.boot())))
@@ -154,13 +212,20 @@ class LeaseClient:
         """Hand one message on. Says whether the stream goes on."""
         if not isinstance(received, lease_pb2.SyncResponse):
             return False
-        heard = self._leasing.hear(decode_response(received), self._clock.boot())
+        message = decode_response(received)
+        if isinstance(message, ReportAck | Grant):
+            # A grant says all that an acknowledgement would, and comes in its place.
+            self._unanswered = None
+        heard = self._leasing.hear(message, self._clock.boot())
         if heard.outdated:
             _LOG.warning("the controller is older than one heard before; looking for the newer one")
             return False
         if heard.refused:
             _LOG.error("the controller does not accept this holder: %s", heard.refused)
-            self._leasing.start_over()
+            try:
+                self._leasing.start_over()
+            except OSError as error:
+                _LOG.error("the journal can't be begun anew, trying again: %s", error)
             return False
         if heard.policy is not None:
             self._on_policy(heard.policy)

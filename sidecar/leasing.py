@@ -31,7 +31,8 @@ from farebox.wire.messages import (
     Welcome,
     Workload,
 )
-from sidecar.demand import NOTHING_KNOWN, Demand, after_beat, after_hold
+from sidecar.demand import NOTHING_KNOWN, Demand
+from sidecar.flows import Flows
 from sidecar.purse import Purse
 
 MARGIN_MS: Final = 50
@@ -42,6 +43,18 @@ PREFETCH_GAP_MS: Final = 200
 
 DENIAL_MS_MAX: Final = 30_000
 """A denial older than this is forgotten."""
+
+SCARCE_GAP_MS: Final = 500
+"""Where little is to be had, so long after a report calls that lack money are asked for again.
+
+Until then calls that end may give others what they need.
+"""
+
+EARLY_BEAT: Final = 2
+"""A report after a heartbeat divided by this is the heartbeat: one message does for two."""
+
+HORIZON_PERCENT: Final = 60
+"""A lease is to last for so much of the time to live, in per cent of it."""
 
 WANTS_MAX: Final = 256
 """A report asks for at most so many (sub-)pools; the others follow in the next."""
@@ -80,22 +93,30 @@ class Leasing:
         self._acked = 0
         self._hello_at = BootMs(0)
         self._beat_at = BootMs(0)
+        self._said_at = BootMs(0)
         self._drift_ppm = 0
         self._reported: dict[LeaseId, Counters] = {}
         self._urgent: set[LeaseId] = set()
-        self._demands: dict[Charge, Demand] = {}
+        self._flows = Flows(purse)
         self._prefetches: dict[Charge, BootMs] = {}
         self._asked: set[Charge] = set()
+        self._later: set[Charge] = set()
         self.waiting: dict[Charge, dict[int, Waiting]] = {}
         self.denials: dict[Charge, tuple[Denial, BootMs]] = {}
         self.connected = False
         self.heartbeat = DurationMs(1_000)
         self.ttl = DurationMs(5_000)
 
+    @property
+    def _horizon(self) -> DurationMs:
+        """How long what is asked for beyond the calls that wait is to last."""
+        return DurationMs(self.ttl * HORIZON_PERCENT // 100)
+
     # What goes to the controller.
 
     def hello(self, now: BootMs) -> Hello:
         """The first message of a stream: everything this holder has."""
+        self._purse.write_again()
         self._finish_windows(now)
         self._reported.clear()
         self._acked = self._seq
@@ -122,7 +143,11 @@ class Leasing:
 
     def report(self, now: BootMs) -> Report:
         """What changed, and what is wanted. A heartbeat looks at every lease, others at a few."""
-        if now - self._beat_at >= self.heartbeat:
+        self._purse.write_again()
+        self._purse.begin_windows(now)
+        self._asked |= self._later
+        self._later.clear()
+        if (now - self._beat_at) * EARLY_BEAT >= self.heartbeat:
             self._beat(now)
             leases: Iterable[Lease] = self._purse.leases()
         else:
@@ -133,6 +158,7 @@ class Leasing:
         self._asked.clear()
         self._urgent.clear()
         self._seq += 1
+        self._said_at = now
         return Report(seq=self._seq, boot_ms=now, leases=self._changed(leases, now), wants=wants)
 
     def goodbye(self, now: BootMs) -> Goodbye:
@@ -154,7 +180,7 @@ class Leasing:
             case Welcome():
                 return self._welcome(message)
             case Grant():
-                return self._grant(message)
+                return self._grant(message, now)
             case ReportAck():
                 self._acked = max(self._acked, message.seq)
                 self._renew(message.echo_boot_ms, message.ttl)
@@ -189,17 +215,22 @@ class Leasing:
         self._asked.update(self.waiting)
         return Heard(changed=tuple(self.waiting))
 
-    def _grant(self, message: Grant) -> Heard:
-        ends = message.window_ends_in
+    def _grant(self, message: Grant, now: BootMs) -> Heard:
+        ends, starts = message.window_ends_in, message.starts_in
         self._purse.take_grant(
             Granted(
                 lease=message.lease,
                 granted=message.granted,
                 window_ends=None if ends is None else BootMs(message.echo_boot_ms + ends),
+                starts=None if starts is None else BootMs(now + starts),
             )
         )
+        if message.echo_boot_ms >= self._said_at:
+            # It was decided after the last report, and so acknowledges it.
+            self._acked = self._seq
         self._renew(message.echo_boot_ms, message.ttl)
         charge = message.lease.charge
+        self._flows.granted(charge, self._horizon, now)
         self.denials.pop(charge, None)
         return Heard(changed=(charge,))
 
@@ -225,14 +256,17 @@ class Leasing:
     def ask(self, charge: Charge, call: int, waiting: Waiting) -> None:
         """Let a call wait for money of a (sub-)pool; the next report asks for it."""
         self.waiting.setdefault(charge, {})[call] = waiting
-        self._asked.add(charge)
+        self._ask(charge)
 
     def ask_again(self, charge: Charge) -> bool:
         """A grant was not enough: let the next report ask once more. Says whether that is news."""
-        if charge in self._asked:
+        if charge in self._asked or charge in self._later:
             return False
-        self._asked.add(charge)
+        self._ask(charge)
         return True
+
+    def _ask(self, charge: Charge) -> None:
+        (self._later if self._flows.is_scarce(charge) else self._asked).add(charge)
 
     def stop_waiting(self, charge: Charge, call: int) -> None:
         """A call has its money, or has given up."""
@@ -241,15 +275,18 @@ class Leasing:
             calls.pop(call, None)
             if not calls:
                 del self.waiting[charge]
+                self._later.discard(charge)
 
-    def note_hold(self, charges: Iterable[Charge], amount: Nanos, now: BootMs) -> bool:
-        """Learn from a hold. Says whether more money should be asked for before it runs out."""
-        demands, low = self._demands, False
-        for charge in charges:
-            demand = demands[charge] = after_hold(demands.get(charge, NOTHING_KNOWN), amount)
-            lease = self._purse.lease_of(charge)
-            if lease is not None and demand.is_low(lease.headroom, self.ttl):
-                low = self._prefetch(charge, now) or low
+    def note_hold(
+        self, charges: tuple[Charge, ...], amount: Nanos, headroom: Nanos, now: BootMs
+    ) -> bool:
+        """Learn from a hold. Says whether more money should be asked for before it runs out.
+
+        `headroom`: the least that the leases of the call had left before the hold.
+        """
+        low = False
+        for charge in self._flows.note(charges, amount, headroom, self._horizon):
+            low = self._prefetch(charge, now) or low
         return low
 
     def _prefetch(self, charge: Charge, now: BootMs) -> bool:
@@ -260,6 +297,9 @@ class Leasing:
         return True
 
     def _wants(self, now: BootMs) -> tuple[Want, ...]:
+        self._flows.learn()
+        for charge in self._asked:
+            self._flows.look(charge, now)
         wants = (self._want(charge, now) for charge in (*self.waiting, *self._asked))
         return tuple({want.charge: want for want in wants if want}.values())[:WANTS_MAX]
 
@@ -270,7 +310,7 @@ class Leasing:
         calls = tuple(self.waiting.get(charge, {}).values())
         # The first call of a pool asks for those that will follow it, not for itself alone.
         first = Demand(last=calls[0].need) if calls else NOTHING_KNOWN
-        target = self._demands.get(charge, first).target(self.ttl)
+        target = (self._flows.demand_of(charge) or first).target(self._horizon)
         if not calls:
             missing = Nanos(max(0, target - headroom))
             return Want(charge=charge, want=missing, need=ZERO, least=ZERO) if missing else None
@@ -289,27 +329,25 @@ class Leasing:
     # What a heartbeat does.
 
     def until_beat(self, now: BootMs) -> DurationMs:
-        """How long until the next heartbeat is due."""
-        return DurationMs(max(0, self._beat_at + self.heartbeat - now))
+        """How long until the next report is due that nothing else brings about."""
+        due = self._beat_at + self.heartbeat
+        if self._later:
+            due = min(due, self._said_at + SCARCE_GAP_MS)
+        return DurationMs(max(0, due - now))
 
     def _beat(self, now: BootMs) -> None:
-        interval = DurationMs(now - self._beat_at)
         self._beat_at = now
         self._finish_windows(now)
-        charges = {lease.id.charge for lease in self._purse.leases()} | self._demands.keys()
-        self._demands = {
-            charge: after_beat(self._demands.get(charge, NOTHING_KNOWN), interval)
-            for charge in charges
-        }
-        for charge, demand in tuple(self._demands.items()):
+        demands = self._flows.beat(now)
+        for charge, demand in demands:
             lease = self._purse.lease_of(charge)
-            if lease is None and not demand.rate:
-                del self._demands[charge]
-                continue
-            keep = demand.to_keep(self.ttl)
+            keep = demand.to_keep(self._horizon)
             if lease is not None and keep is not None and charge not in self.waiting:
                 self._purse.give_back(lease.id, keep=keep)
-        self._prefetches = {c: at for c, at in self._prefetches.items() if c in self._demands}
+                if demand.is_below(lease.headroom, self._horizon):
+                    self._asked.add(charge)
+        known = {charge for charge, _ in demands}
+        self._prefetches = {c: at for c, at in self._prefetches.items() if c in known}
         self.denials = {
             charge: (denial, at)
             for charge, (denial, at) in self.denials.items()

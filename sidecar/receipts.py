@@ -143,4 +143,6 @@ def _attempt_fields(attempt: AttemptRecord) -> dict[str, object]:
         "cost_usd": format_dollars(attempt.cost),
         "end": attempt.end,
         "status": attempt.status,
+        "shadow": attempt.shadow,
+        "unverified": attempt.unverified,
     }

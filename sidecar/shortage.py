@@ -10,7 +10,7 @@ from typing import Final
 from farebox.core.budgets import Per, Pool
 from farebox.core.instant import DurationMs, format_duration, format_utc
 from farebox.core.money import Nanos, format_dollars
-from farebox.core.reasons import REFUSALS, Reason
+from farebox.core.reasons import REFUSALS, RETRY_AFTER_S_MAX, Reason
 from farebox.core.routing import NoFit, Route
 from farebox.core.windows import WindowType
 from farebox.wire.messages import Denial
@@ -35,10 +35,14 @@ class Shortage:
     connected: bool
 
 
-def explain(shortage: Shortage) -> RefusalDetail:
-    """The refusal of a call that its pools can't pay for."""
+def explain(shortage: Shortage, put_off: Reason | None = None) -> RefusalDetail:
+    """The refusal of a call that its pools can't pay for.
+
+    `put_off`: why waiting in line was no use. Such a call may be sent again, and is told when.
+    """
     pool, denial = _binding(shortage)
-    reason = _reason(denial, connected=shortage.connected)
+    reason = put_off or _reason(denial, connected=shortage.connected)
+    wait = denial.retry_after if denial and denial.retry_after else _RETRY_MS
     choice = shortage.choice
     return RefusalDetail(
         reason=reason,
@@ -50,7 +54,7 @@ def explain(shortage: Shortage) -> RefusalDetail:
         held=denial.held if denial else None,
         estimated=shortage.estimated,
         resets_at=denial.resets_at if denial else None,
-        retry_after=denial.retry_after if denial and denial.retry_after else _RETRY_MS,
+        retry_after=wait if put_off is None else DurationMs(min(wait, RETRY_AFTER_S_MAX * 1_000)),
         fits_max_tokens=choice.fits_max_tokens if isinstance(choice, NoFit) else None,
         cheaper_model=choice.cheaper_model if isinstance(choice, NoFit) else "",
         rejected=choice.rejected,
@@ -79,10 +83,12 @@ def too_large(choice: NoFit, *, cap: Nanos, pool: Pool | None) -> RefusalDetail:
 
 def window_text(pool: Pool) -> str:
     """The window of a pool in words that a manifest would use."""
-    if pool.window.type is WindowType.LIFETIME or pool.window.period is None:
-        return pool.window.type.value
-    period = pool.window.period
-    return period.value if isinstance(period, str) else format_duration(period)
+    window = pool.window
+    if window.type in {WindowType.LIFETIME, WindowType.TOKEN_BUCKET} or window.period is None:
+        return window.type.value
+    period = window.period
+    text = period.value if isinstance(period, str) else format_duration(period)
+    return f"{window.type.value} {text}" if window.type is WindowType.SLIDING else text
 
 
 def _binding(shortage: Shortage) -> tuple[Pool | None, Denial | None]:

@@ -9,6 +9,7 @@ nano-dollars. This module must not know how a call went beyond its receipt.
 import bisect
 from collections.abc import Callable, Iterator
 from itertools import accumulate
+from operator import add
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -16,7 +17,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from sidecar.commands import Outcome
+from farebox.core.usage import KINDS
+from sidecar.commands import AttemptRecord, Outcome
 from sidecar.receipts import Receipt
 
 SERIES_MAX: Final = 2_000
@@ -35,6 +37,7 @@ COUNTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "farebox_tokens": ("Tokens that providers reported.", ("model", "kind")),
     "farebox_attempts": ("Attempts, by how their money ended.", ("model", "end")),
     "farebox_refusals": ("Calls that Farebox refused.", ("reason",)),
+    "farebox_let_pass": ("Attempts that a pool let pass without the money.", ("pool", "why")),
 }
 """Every counter: its help and its labels."""
 
@@ -57,6 +60,17 @@ class _Sums:
         sums[labels] = sums.get(labels, 0) + amount
 
 
+class _Alike:
+    """Calls that went alike: one attempt, usage reported, within its hold."""
+
+    __slots__ = ("calls", "cost", "usage")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.cost = 0
+        self.usage: tuple[int, ...] = (0,) * len(KINDS)
+
+
 class Telemetry(Collector):
     """Adds up finished calls, and shows what is open now."""
 
@@ -70,6 +84,7 @@ class Telemetry(Collector):
         self._calls_open = calls_open
         self._receipts_dropped = receipts_dropped
         self._sums = {name: _Sums(len(labels)) for name, (_, labels) in COUNTERS.items()}
+        self._alike: dict[tuple[str, str, str, str, str], _Alike] = {}
         self._durations: dict[str, list[int]] = {}
         self._duration_ms: dict[str, int] = {}
         registry.register(self)
@@ -80,17 +95,45 @@ class Telemetry(Collector):
 
     def finished(self, receipt: Receipt) -> None:
         """Count one call."""
-        outcome, sums = receipt.outcome, self._sums
+        outcome = receipt.outcome
         how = outcome_label(outcome)
+        self._observe(how, receipt.duration)
+        if len(outcome.attempts) == 1 and outcome.usage is not None:
+            attempt = outcome.attempts[0]
+            within = attempt.cost <= attempt.held and not (attempt.shadow or attempt.unverified)
+            if within and outcome.refused is None:
+                self._count_alike(outcome, how, attempt)
+                return
+        self._count(outcome, how)
+
+    def _count_alike(self, outcome: Outcome, how: str, attempt: AttemptRecord) -> None:
+        """Count what nearly all calls are with one look-up; a scrape adds it to the rest."""
+        key = (outcome.model, outcome.tier, outcome.task, how, attempt.end)
+        alike = self._alike.get(key)
+        if alike is None:
+            if len(self._alike) >= SERIES_MAX:
+                self._count(outcome, how)
+                return
+            alike = self._alike[key] = _Alike()
+        assert outcome.usage is not None
+        alike.calls += 1
+        alike.cost += attempt.cost
+        alike.usage = tuple(map(add, alike.usage, outcome.usage.vector))
+
+    def _count(self, outcome: Outcome, how: str) -> None:
+        sums = self._sums
         model, tier, task = outcome.model, outcome.tier, outcome.task
         sums["farebox_calls"].add((model, tier, task, how))
-        self._observe(how, receipt.duration)
         if outcome.refused is not None:
             sums["farebox_refusals"].add((outcome.refused,))
         for attempt in outcome.attempts:
             sums["farebox_attempts"].add((attempt.model, attempt.end))
             labels = (attempt.model, attempt.tier, task)
             sums["farebox_cost_nanodollars"].add(labels, attempt.cost)
+            for pool in attempt.shadow:
+                sums["farebox_let_pass"].add((pool, "shadow"))
+            for pool in attempt.unverified:
+                sums["farebox_let_pass"].add((pool, "unverified"))
             if attempt.cost > attempt.held:
                 overdraft = attempt.cost - attempt.held
                 sums["farebox_overdraft_nanodollars"].add((attempt.model,), overdraft)
@@ -98,8 +141,21 @@ class Telemetry(Collector):
             for kind, count in outcome.usage.counts().items():
                 sums["farebox_tokens"].add((model, kind), count)
 
+    def _fold(self) -> None:
+        """Add the calls that went alike to the sums that a scrape shows."""
+        sums = self._sums
+        for (model, tier, task, how, end), alike in self._alike.items():
+            sums["farebox_calls"].add((model, tier, task, how), alike.calls)
+            sums["farebox_attempts"].add((model, end), alike.calls)
+            sums["farebox_cost_nanodollars"].add((model, tier, task), alike.cost)
+            for kind, count in zip(KINDS, alike.usage, strict=True):
+                if count:
+                    sums["farebox_tokens"].add((model, kind), count)
+        self._alike.clear()
+
     def collect(self) -> Iterator[Metric]:
         """What a scrape reads."""
+        self._fold()
         for name, (text, labels) in COUNTERS.items():
             counter = CounterMetricFamily(name, text, labels=labels)
             for values, total in self._sums[name].by_labels.items():

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from farebox.core.budgets import Charge
 from farebox.core.instant import UtcMs
 from farebox.core.leases import LeaseId, LeaseState
 from farebox.core.money import Nanos
@@ -38,12 +39,21 @@ class PutAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseAccount:
-    """Remove an open lease and add what it spent to the closed total of its window."""
+    """Remove an open lease and add what it spent to a closed total.
+
+    `window_ends` is None for a window that never ends: such a lease that lies idle is closed too,
+    and opened again under the next number (see `ClosedTotal.last`).
+    """
 
     lease: LeaseId
     holder: str
     spent: Nanos
-    window_ends: UtcMs
+    window_ends: UtcMs | None
+
+    @property
+    def total(self) -> LeaseId:
+        """The total that rises: that of the window, or the one of a window that never ends."""
+        return self.lease if self.window_ends is not None else LeaseId(self.lease.charge, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +67,14 @@ class PutHolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgetHolder:
-    """Remove a holder that has no lease."""
+    """Remove a holder that has no lease, and the mark of a poisoned one."""
+
+    holder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoisonHolder:
+    """Keep that a holder was written off: it is never accepted again."""
 
     holder: str
 
@@ -70,16 +87,35 @@ class ForgetWindow:
     window_ends: UtcMs
 
 
-Write = PutAccount | CloseAccount | PutHolder | ForgetHolder | ForgetWindow
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutBucket:
+    """Keep the level of a (sub-)pool's token bucket at an instant. An overdraft makes it negative.
+
+    Of the buckets of one commit, and of those of the accounts, each is as its place in the order
+    says: where a commit becomes several transactions, what is done of it must be its beginning.
+    """
+
+    charge: Charge
+    level: Nanos
+    at: UtcMs
+
+
+Write = (
+    PutAccount | CloseAccount | PutHolder | ForgetHolder | PoisonHolder | ForgetWindow | PutBucket
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedTotal:
-    """What the closed leases of one (sub-)pool and window spent together."""
+    """What the closed leases of one (sub-)pool and window spent together.
+
+    `last`: the highest number of a lease among them when the window never ends, else 0.
+    """
 
     lease: LeaseId
     spent: Nanos
-    window_ends: UtcMs
+    window_ends: UtcMs | None
+    last: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +132,8 @@ class Snapshot:
     accounts: tuple[PutAccount, ...] = ()
     closed: tuple[ClosedTotal, ...] = ()
     holders: tuple[PutHolder, ...] = ()
+    buckets: tuple[PutBucket, ...] = ()
+    poisoned: tuple[str, ...] = ()
 
 
 class Store(Protocol):

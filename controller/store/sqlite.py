@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, assert_never
 
 from controller.store.protocol import (
     CloseAccount,
@@ -21,7 +21,9 @@ from controller.store.protocol import (
     Fenced,
     ForgetHolder,
     ForgetWindow,
+    PoisonHolder,
     PutAccount,
+    PutBucket,
     PutHolder,
     Snapshot,
     StoreError,
@@ -33,7 +35,7 @@ from farebox.core.leases import LeaseId, LeaseState
 from farebox.core.money import Nanos
 from farebox.wire.messages import Workload
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 BUSY_WAIT_S_MAX: Final = 5.0
 """How long a commit waits for someone who reads the file with another tool."""
 
@@ -46,9 +48,15 @@ CREATE TABLE IF NOT EXISTS accounts (
     PRIMARY KEY (pool, key, window, holder)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS closed (
-    pool TEXT, key TEXT, window INTEGER, spent INTEGER NOT NULL, window_ends INTEGER NOT NULL,
+    pool TEXT, key TEXT, window INTEGER, spent INTEGER NOT NULL, window_ends INTEGER,
+    last INTEGER NOT NULL,
     PRIMARY KEY (pool, key, window)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS buckets (
+    pool TEXT, key TEXT, level INTEGER NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (pool, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS poisoned (holder TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS holders (
     holder TEXT PRIMARY KEY, boot_seq INTEGER NOT NULL,
     namespace TEXT NOT NULL, name TEXT NOT NULL, labels TEXT NOT NULL
@@ -60,9 +68,11 @@ INSERT INTO meta VALUES (?, ?)
 ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
 """
 _RAISE_CLOSED: Final = """
-INSERT INTO closed VALUES (?, ?, ?, ?, ?)
+INSERT INTO closed VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (pool, key, window) DO UPDATE SET
-    spent = spent + excluded.spent, window_ends = max(window_ends, excluded.window_ends)
+    spent = spent + excluded.spent,
+    window_ends = max(window_ends, excluded.window_ends),
+    last = max(last, excluded.last)
 """
 _REMOVE_ACCOUNT: Final = (
     "DELETE FROM accounts WHERE pool = ? AND key = ? AND window = ? AND holder = ?"
@@ -179,6 +189,10 @@ def _read(database: sqlite3.Connection, epoch: int) -> Snapshot:
         accounts=tuple(_read_accounts(database)),
         closed=tuple(_read_closed(database)),
         holders=tuple(_read_holders(database)),
+        buckets=tuple(_read_buckets(database)),
+        poisoned=tuple(
+            name for (name,) in database.execute("SELECT holder FROM poisoned ORDER BY holder")
+        ),
     )
 
 
@@ -195,16 +209,16 @@ def _read_accounts(database: sqlite3.Connection) -> Iterator[PutAccount]:
             returned=Nanos(returned),
             spent=Nanos(spent),
             state=LeaseState(state),
-            window_ends=None if ends is None else UtcMs(ends),
+            window_ends=_instant(ends),
         )
 
 
 def _read_closed(database: sqlite3.Connection) -> Iterator[ClosedTotal]:
-    for pool, key, window, spent, ends in database.execute(
-        "SELECT pool, key, window, spent, window_ends FROM closed"
+    for pool, key, window, spent, ends, last in database.execute(
+        "SELECT pool, key, window, spent, window_ends, last FROM closed"
     ):
         lease = _lease(pool, key, window)
-        yield ClosedTotal(lease=lease, spent=Nanos(spent), window_ends=UtcMs(ends))
+        yield ClosedTotal(lease=lease, spent=Nanos(spent), window_ends=_instant(ends), last=last)
 
 
 def _read_holders(database: sqlite3.Connection) -> Iterator[PutHolder]:
@@ -213,6 +227,11 @@ def _read_holders(database: sqlite3.Connection) -> Iterator[PutHolder]:
     ):
         workload = Workload(namespace=namespace, name=name, labels=json.loads(labels))
         yield PutHolder(holder=holder, boot_seq=boot_seq, workload=workload)
+
+
+def _read_buckets(database: sqlite3.Connection) -> Iterator[PutBucket]:
+    for pool, key, level, at in database.execute("SELECT pool, key, level, at FROM buckets"):
+        yield PutBucket(charge=Charge(PoolUid(pool), key), level=Nanos(level), at=UtcMs(at))
 
 
 def _apply(database: sqlite3.Connection, write: Write) -> None:
@@ -231,24 +250,51 @@ def _apply(database: sqlite3.Connection, write: Write) -> None:
                 ),
             )
         case CloseAccount():
-            key = _columns(write.lease)
-            database.execute(_REMOVE_ACCOUNT, (*key, write.holder))
-            database.execute(_RAISE_CLOSED, (*key, write.spent, write.window_ends))
-            database.execute(_RAISE_META, ("clock_floor", write.window_ends))
-        case PutHolder():
-            workload = write.workload
-            labels = json.dumps(dict(workload.labels))
+            _close_account(database, write)
+        case PutBucket(charge=charge):
             database.execute(
-                "INSERT OR REPLACE INTO holders VALUES (?, ?, ?, ?, ?)",
-                (write.holder, write.boot_seq, workload.namespace, workload.name, labels),
+                "INSERT OR REPLACE INTO buckets VALUES (?, ?, ?, ?)",
+                (charge.pool, charge.key, write.level, write.at),
             )
-        case ForgetHolder():
-            database.execute("DELETE FROM holders WHERE holder = ?", (write.holder,))
         case ForgetWindow():
             key = _columns(write.lease)
             database.execute(_REMOVE_ACCOUNTS, key)
             database.execute(_REMOVE_TOTAL, key)
             database.execute(_RAISE_META, ("clock_floor", write.window_ends))
+        case PutHolder() | PoisonHolder() | ForgetHolder():
+            _apply_to_holder(database, write)
+        case _:
+            assert_never(write)
+
+
+def _close_account(database: sqlite3.Connection, write: CloseAccount) -> None:
+    ends = write.window_ends
+    last = write.lease.window if ends is None else 0
+    database.execute(_REMOVE_ACCOUNT, (*_columns(write.lease), write.holder))
+    database.execute(_RAISE_CLOSED, (*_columns(write.total), write.spent, ends, last))
+    if ends is not None:
+        database.execute(_RAISE_META, ("clock_floor", ends))
+
+
+def _apply_to_holder(
+    database: sqlite3.Connection, write: PutHolder | PoisonHolder | ForgetHolder
+) -> None:
+    match write:
+        case PutHolder(workload=workload):
+            labels = json.dumps(dict(workload.labels))
+            database.execute(
+                "INSERT OR REPLACE INTO holders VALUES (?, ?, ?, ?, ?)",
+                (write.holder, write.boot_seq, workload.namespace, workload.name, labels),
+            )
+        case PoisonHolder():
+            database.execute("INSERT OR IGNORE INTO poisoned VALUES (?)", (write.holder,))
+        case ForgetHolder():
+            database.execute("DELETE FROM holders WHERE holder = ?", (write.holder,))
+            database.execute("DELETE FROM poisoned WHERE holder = ?", (write.holder,))
+
+
+def _instant(ms: int | None) -> UtcMs | None:
+    return None if ms is None else UtcMs(ms)
 
 
 def _lease(pool: str, key: str, window: int) -> LeaseId:

@@ -4,17 +4,12 @@ The one rule: a `Call` holds facts only, no opinion about them. Dialects make it
 not know any provider's JSON.
 """
 
-import enum
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from farebox.core.budgets import Keys
+from farebox.core.budgets import Keys, Priority
 
-
-class Priority(enum.StrEnum):
-    """How important a call says it is."""
-
-    NORMAL = "normal"
-    HIGH = "high"
+__all__ = ["Call", "Identity", "Priority"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +21,8 @@ class Identity:
     priority: Priority = Priority.NORMAL
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """What was asked.
+class Call(NamedTuple):
+    """What was asked. A tuple, because one is made for every call.
 
     `body_bytes` is the length of the whole body, which bounds its tokens. `output_tokens` is the
     caller's own max_tokens, None when it gave none. `prompt` is the last user message, `system` the

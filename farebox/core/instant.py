@@ -6,7 +6,7 @@ go on spending what it was lent. The one rule: this module never reads either of
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, NewType
 
 UtcMs = NewType("UtcMs", int)
@@ -17,12 +17,25 @@ BootMs = NewType("BootMs", int)
 
 DurationMs = NewType("DurationMs", int)
 
+UTC_MS_MAX: Final = UtcMs(253_402_300_799_999)
+"""The last millisecond of the year 9999, the end of what RFC 3339 can write."""
+
 _UNITS_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _PART: Final = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 
 
+_INSTANT: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,3})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 class DurationError(ValueError):
     """A text is not a duration."""
+
+
+class InstantError(ValueError):
+    """A text is not an instant."""
 
 
 def parse_duration(text: str) -> DurationMs:
@@ -54,3 +67,18 @@ def format_duration(duration: DurationMs) -> str:
 def format_utc(instant: UtcMs) -> str:
     """Write an instant as RFC 3339 in UTC, to the second: "2026-11-01T00:00:00Z"."""
     return datetime.fromtimestamp(instant // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_utc(text: str) -> UtcMs:
+    """Read an instant of RFC 3339 such as "2026-11-01T00:00:00Z". Raises InstantError."""
+    try:
+        read = datetime.fromisoformat(text.upper()) if _INSTANT.fullmatch(text) else None
+    except ValueError:
+        read = None
+    instant = -1 if read is None else (read - _EPOCH) // timedelta(milliseconds=1)
+    if not 0 <= instant <= UTC_MS_MAX:
+        raise InstantError(
+            f"{text!r} is not an instant: write a date, a time and its distance from UTC, "
+            'for example "2026-11-01T00:00:00Z" or "2026-11-01T00:00:00+01:00"'
+        )
+    return UtcMs(instant)

@@ -126,7 +126,8 @@ class Lease(NamedTuple):
     """A lease as its holder knows it.
 
     `window_ends`: until when new holds may be made, on the holder's own clock (None for a
-    lifetime). Money that is already held may be settled after that.
+    lifetime). Money that is already held may be settled after that. `starts`: from when on, for
+    money of a window that was lent before it began.
     """
 
     id: LeaseId
@@ -135,6 +136,7 @@ class Lease(NamedTuple):
     spent: Nanos = ZERO
     reserved: Nanos = ZERO
     window_ends: BootMs | None = None
+    starts: BootMs | None = None
 
     @property
     def headroom(self) -> Nanos:
@@ -150,11 +152,20 @@ class Lease(NamedTuple):
         """Whether the window has ended on the holder's clock."""
         return self.window_ends is not None and now >= self.window_ends
 
+    def open_at(self, now: BootMs) -> bool:
+        """Whether the window has begun and has not ended, on the holder's clock."""
+        begun = self.starts is None or now >= self.starts
+        return begun and not self.window_over_at(now)
+
 
 class Hold(NamedTuple):
-    """The money of one attempt, held in every lease of its call."""
+    """The money of one attempt, held in every lease of its call.
+
+    `unchecked` are leases where it is booked whatever they have: of pools that do not refuse.
+    """
 
     id: HoldId
     leases: tuple[LeaseId, ...]
     amount: Nanos
     state: HoldState = HoldState.HELD
+    unchecked: tuple[LeaseId, ...] = ()

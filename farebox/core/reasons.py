@@ -39,9 +39,12 @@ class Reason(enum.StrEnum):
     # Why a call was refused.
     POOL_EXHAUSTED = "pool_exhausted"
     HOLD_PENDING = "hold_pending"
+    DEFERRED_TOO_LONG = "deferred_too_long"
+    WAITING_LINE_FULL = "waiting_line_full"
     REQUEST_TOO_LARGE = "request_too_large"
     CONTEXT_EXCEEDED = "context_exceeded"
     BUDGET_UNVERIFIABLE = "budget_unverifiable"
+    JOURNAL_UNWRITABLE = "journal_unwritable"
     UNPRICED_MODEL = "unpriced_model"
     BAD_REQUEST = "bad_request"
     BODY_TOO_LARGE = "body_too_large"
@@ -81,6 +84,16 @@ REFUSALS: Final[dict[Reason, Refusal]] = {
         retryable=True,
         advice="Money is held by calls under way or on its way to this pod; retry shortly.",
     ),
+    Reason.DEFERRED_TOO_LONG: Refusal(
+        status=429,
+        retryable=True,
+        advice="The call has waited for money as long as its pool says (deferFor); retry later.",
+    ),
+    Reason.WAITING_LINE_FULL: Refusal(
+        status=429,
+        retryable=True,
+        advice="As many calls as may already wait for this pool's money; retry later.",
+    ),
     Reason.REQUEST_TOO_LARGE: Refusal(
         status=413,
         retryable=False,
@@ -95,6 +108,11 @@ REFUSALS: Final[dict[Reason, Refusal]] = {
         status=503,
         retryable=True,
         advice="The budget can't be verified now: no lease here, and the controller is away.",
+    ),
+    Reason.JOURNAL_UNWRITABLE: Refusal(
+        status=503,
+        retryable=True,
+        advice="The sidecar can't write down what it holds; make room where FAREBOX_JOURNAL is.",
     ),
     Reason.UNPRICED_MODEL: Refusal(
         status=422,

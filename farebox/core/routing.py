@@ -46,8 +46,7 @@ class Rejected(NamedTuple):
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(NamedTuple):
     """All candidates of a call, cheapest first, before money is looked at.
 
     `output_min` is the floor below which max_tokens is not lowered. `preference` is why the first
@@ -128,13 +127,48 @@ def route(
     tried: frozenset[str] = frozenset(),
 ) -> Route | NoFit:
     """Choose among the candidates for the money left; `tried` models have failed already."""
+    at_once = _at_once(plan_, headroom, tried)
+    if at_once is not None:
+        return at_once
+    return _made_do(plan_, call, headroom, tried, may_downgrade=may_downgrade)
+
+
+def _at_once(plan_: Plan, headroom: Nanos, tried: frozenset[str]) -> Route | None:
+    """The first sufficient candidate that fits as asked, in one pass: what most calls get."""
+    chosen, rejected = None, []
+    for candidate in plan_.candidates:
+        _, model, estimated, sufficient = candidate
+        if model.name in tried:
+            reason = Reason.TRIED_ALREADY
+        elif not sufficient:
+            reason = Reason.DIFFICULTY_TOO_HIGH
+        elif estimated.worst > headroom:
+            reason = Reason.DOES_NOT_FIT
+        elif chosen is None:
+            chosen = candidate
+            continue
+        else:
+            reason = Reason.COSTS_MORE
+        rejected.append(Rejected(model.name, reason))
+    if chosen is None:
+        return None
+    return Route(
+        chosen,
+        chosen.estimate.output_asked,
+        chosen.estimate.worst,
+        Reason.FAILED_OVER if tried else plan_.preference,
+        (*plan_.rejected, *rejected),
+    )
+
+
+def _made_do(
+    plan_: Plan, call: Call, headroom: Nanos, tried: frozenset[str], *, may_downgrade: bool
+) -> Route | NoFit:
+    """A shorter answer, or a lower tier."""
     open_ = [c for c in plan_.candidates if c.model.name not in tried]
     sufficient = [c for c in open_ if c.sufficient]
     lower = sorted((c for c in open_ if not c.sufficient), key=_rank, reverse=True)
-    reason = Reason.FAILED_OVER if tried else plan_.preference
-    chosen = _as_asked(sufficient, headroom, reason) or _lowered(
-        plan_, sufficient, call, headroom, Reason.OUTPUT_LOWERED
-    )
+    chosen = _lowered(plan_, sufficient, call, headroom, Reason.OUTPUT_LOWERED)
     if chosen is None and may_downgrade:
         chosen = _as_asked(lower, headroom, Reason.TIER_LOWERED) or _lowered(
             plan_, lower, call, headroom, Reason.TIER_LOWERED

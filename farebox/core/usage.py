@@ -59,8 +59,10 @@ class Usage:
 
     def counts(self) -> dict[UsageKind, int]:
         """The counts that are not zero."""
-        return {kind: count for kind, count in zip(_KINDS, self.vector, strict=True) if count}
+        return {kind: count for kind, count in zip(KINDS, self.vector, strict=True) if count}
 
 
-_KINDS: Final = tuple(UsageKind)
+KINDS: Final = tuple(UsageKind)
+"""The kinds in the order of a vector."""
+
 _counts: Final[Callable[[Usage], tuple[int, ...]]] = attrgetter(*(kind.value for kind in UsageKind))

@@ -6,32 +6,42 @@ This module must not know other resources: that a parent exists is a matter of `
 
 from typing import Final
 
-from farebox.core.budgets import OnExhausted, Per, Pool, PoolUid
-from farebox.core.instant import DurationError, DurationMs, parse_duration
-from farebox.core.windows import (
-    LIFETIME,
-    PERIOD_MS_MIN,
-    CalendarUnit,
-    Period,
-    WindowSpec,
-    WindowType,
+from farebox.core.budgets import (
+    Mode,
+    OnExhausted,
+    Override,
+    Per,
+    Pool,
+    PoolUid,
+    Priority,
+    Reserve,
+    WhenDisconnected,
 )
-from farebox.manifests.documents import Scalar, Written
+from farebox.core.instant import DurationMs
+from farebox.manifests.documents import Scalar
 from farebox.manifests.fields import Fields
 from farebox.manifests.resources import ResourceId
 from farebox.manifests.scalars import (
     AMOUNT,
+    INSTANT,
     NAME,
     NAMESPACE,
     Reader,
     Unfit,
     choice,
     described,
+    duration,
     text,
+    whole,
 )
+from farebox.manifests.windows import read_window
 
-PERIOD_MS_MAX: Final = 3_660 * 86_400_000
-"""Ten years; what should last longer is a lifetime."""
+DEFER_FOR_DEFAULT: Final = DurationMs(30_000)
+"""No Retry-After is longer either: who waits longer has given up."""
+
+DEFER_FOR_MS_MIN: Final = DurationMs(1_000)
+DEFER_FOR_MS_MAX: Final = DurationMs(600_000)
+"""The time after which most SDKs give a call up."""
 
 LABEL_KEY: Final = text(
     r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?",
@@ -42,19 +52,9 @@ LABEL_VALUE: Final = text(
 )
 
 _LATER: Final = {
-    "reserve": "leave it out, all priorities share the limit",
-    "deferFor": "leave it out, an exhausted pool rejects at once",
-    "mode": "leave it out, the limit is always enforced",
     "unpriced": "leave it out, a model without a price is refused",
     "estimate": "leave it out, a hold is always a true bound",
-    "whenDisconnected": "leave it out, what was lent is spent and then calls are refused",
     "alerts": "leave it out, and alert on the pool's metrics",
-    "override": 'write the higher amount into "limit" and lower it again later',
-}
-_WINDOW_LATER: Final = {
-    "timeZone": "leave it out, windows begin at midnight UTC",
-    "burst": 'leave it out and write "period"',
-    "refillPerHour": 'leave it out and write "period"',
 }
 _PARENT_LATER: Final = {"allowedRoutes": "leave it out, any pool may name a parent"}
 
@@ -62,20 +62,46 @@ _PARENT_LATER: Final = {"allowedRoutes": "leave it out, any pool may name a pare
 def read_pool(spec: Fields, resource: ResourceId) -> Pool:
     """Read the spec of a pool. Its generation is given by whoever takes it into force."""
     per = _read_per(spec)
+    on_exhausted = _read_on_exhausted(spec)
     pool = Pool(
         uid=PoolUid(f"{resource.namespace}/{resource.name}"),
         namespace=resource.namespace,
         name=resource.name,
         generation=0,
         limit=spec.one("limit", AMOUNT),
-        window=_read_window(spec, per),
+        window=read_window(spec.section("window")),
         per=per,
         selector=_read_selector(spec),
         parent=_read_parent(spec, resource),
-        on_exhausted=_read_on_exhausted(spec),
+        on_exhausted=on_exhausted,
+        defer_for=_read_defer_for(spec, on_exhausted),
+        reserve=_read_reserve(spec),
+        mode=spec.one("mode", _MODE, Mode.ENFORCE),
+        when_disconnected=spec.one(
+            "whenDisconnected", _WHEN_DISCONNECTED, WhenDisconnected.SPEND_LEASE
+        ),
+        override=_read_override(spec),
     )
     spec.close(_LATER)
+    if per is Per.REQUEST:
+        _check_request(spec)
     return pool
+
+
+_MODE: Final = choice(Mode)
+_WHEN_DISCONNECTED: Final = choice(WhenDisconnected)
+
+
+def _check_request(spec: Fields) -> None:
+    """A limit for each single call is compared with its estimate, and nothing is lent of it."""
+    for name in ("window", "reserve", "mode", "whenDisconnected", "deferFor"):
+        if spec.has(name):
+            spec.problem(name, "means nothing where the limit is per Request: leave it out")
+    if spec.has("override"):
+        spec.problem(
+            "override",
+            'is not in this version where the limit is per Request: write the amount into "limit"',
+        )
 
 
 def _read_per(spec: Fields) -> Per:
@@ -86,42 +112,6 @@ def _read_per(spec: Fields) -> Per:
 
 
 _PER: Final = choice(Per)
-
-
-def _read_window(spec: Fields, per: Per) -> WindowSpec:
-    window = spec.section("window")
-    type_ = window.one("type", _WINDOW_TYPE, WindowType.FIXED)
-    period = window.one("period", _PERIOD, CalendarUnit.DAY)
-    window.close(_WINDOW_LATER)
-    if per is Per.REQUEST and spec.has("window"):
-        spec.problem("window", "means nothing where the limit is per Request: leave it out")
-    if type_ is WindowType.FIXED:
-        return WindowSpec(type=type_, period=period)
-    if window.has("period"):
-        window.problem("period", "means nothing where the type is Lifetime: leave it out")
-    return LIFETIME
-
-
-_WINDOW_TYPE: Final = choice(WindowType, later=("Sliding", "TokenBucket"))
-
-
-def _period(scalar: Scalar) -> Period:
-    if scalar.text in set(CalendarUnit):
-        return CalendarUnit(scalar.text)
-    try:
-        duration = parse_duration(scalar.text) if scalar.written is Written.TEXT else DurationMs(0)
-    except DurationError:
-        duration = DurationMs(0)
-    if not PERIOD_MS_MIN <= duration <= PERIOD_MS_MAX:
-        raise Unfit(f"is {described(scalar)}: write {_PERIOD.wanted}")
-    return duration
-
-
-_PERIOD: Final[Reader[Period]] = Reader(
-    wanted='Hour, Day, Week, Month, or a duration from 1s to 3660d, for example "24h"',
-    read=_period,
-    stand_in=CalendarUnit.DAY,
-)
 
 
 def _read_selector(spec: Fields) -> dict[str, str] | None:
@@ -156,4 +146,47 @@ def _read_on_exhausted(spec: Fields) -> tuple[OnExhausted, ...]:
     return steps
 
 
-_ON_EXHAUSTED: Final = choice(OnExhausted, later=("Defer",))
+_ON_EXHAUSTED: Final = choice(OnExhausted)
+
+
+def _read_defer_for(spec: Fields, steps: tuple[OnExhausted, ...]) -> DurationMs | None:
+    defer_for = spec.one("deferFor", _DEFER_FOR, DEFER_FOR_DEFAULT)
+    if OnExhausted.DEFER in steps:
+        return defer_for
+    if spec.has("deferFor") and spec.is_sound("deferFor", "onExhausted"):
+        spec.problem("deferFor", "means nothing without Defer in onExhausted: leave it out")
+    return None
+
+
+_DEFER_FOR: Final = duration(DEFER_FOR_MS_MIN, DEFER_FOR_MS_MAX, "30s")
+
+
+def _read_reserve(spec: Fields) -> Reserve | None:
+    reserve = spec.section("reserve")
+    percent = reserve.one("percent", _PERCENT, None if spec.is_group("reserve") else 1)
+    priority = reserve.one("priority", _RESERVED_FOR, Priority.HIGH)
+    reserve.close()
+    return Reserve(percent=percent, priority=priority) if spec.has("reserve") else None
+
+
+_PERCENT: Final = whole(1, 99)
+
+
+def _reserved_for(scalar: Scalar) -> Priority:
+    if scalar.text == "High":
+        return Priority.HIGH
+    raise Unfit(f"is {described(scalar)}: write {_RESERVED_FOR.wanted}")
+
+
+_RESERVED_FOR: Final[Reader[Priority]] = Reader(
+    wanted="High, or leave the line out", read=_reserved_for, stand_in=Priority.HIGH
+)
+
+
+def _read_override(spec: Fields) -> Override | None:
+    override = spec.section("override")
+    needed = spec.is_group("override")
+    limit = override.one("limit", AMOUNT, None if needed else AMOUNT.stand_in)
+    until = override.one("until", INSTANT, None if needed else INSTANT.stand_in)
+    override.close()
+    return Override(limit=limit, until=until) if needed else None

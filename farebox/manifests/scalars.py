@@ -1,4 +1,4 @@
-"""What a single value may be: amounts, whole numbers, shares, texts, members of closed sets.
+"""What a single value may be: amounts, numbers, shares, texts, times, members of closed sets.
 
 The one rule: a reader gives an exact value or says what to write instead; no number passes through
 a float. This module must not know fields or documents' structure.
@@ -11,6 +11,15 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, Generic, TypeVar
 
+from farebox.core.instant import (
+    DurationError,
+    DurationMs,
+    InstantError,
+    UtcMs,
+    format_duration,
+    parse_duration,
+    parse_utc,
+)
 from farebox.core.money import ZERO, AmountError, Nanos, parse_dollars
 from farebox.manifests.documents import Node, Scalar, Written
 
@@ -173,6 +182,43 @@ def share(decimals: int) -> Reader[int]:
         return int(whole_part + digits.ljust(decimals, "0"))
 
     return Reader(wanted=wanted, read=read, stand_in=0)
+
+
+# Time.
+
+
+def duration(low: DurationMs, high: DurationMs, example: str) -> Reader[DurationMs]:
+    """A duration within bounds."""
+    bounds = f"from {format_duration(low)} to {format_duration(high)}"
+    wanted = f'a duration {bounds}, for example "{example}"'
+
+    def read(scalar: Scalar) -> DurationMs:
+        try:
+            found = parse_duration(scalar.text) if scalar.written is Written.TEXT else None
+        except DurationError:
+            found = None
+        if found is None or not low <= found <= high:
+            raise Unfit(f"is {described(scalar)}: write {wanted}")
+        return found
+
+    return Reader(wanted=wanted, read=read, stand_in=low)
+
+
+def _instant(scalar: Scalar) -> UtcMs:
+    try:
+        # YAML takes a date without quotes for what it is; the text is the same.
+        if scalar.written in {Written.TEXT, Written.DATE}:
+            return parse_utc(scalar.text)
+    except InstantError:
+        pass
+    raise Unfit(f"is {described(scalar)}: write {INSTANT.wanted}")
+
+
+INSTANT: Final = Reader(
+    wanted='a date, a time and its distance from UTC, for example "2026-11-01T00:00:00Z"',
+    read=_instant,
+    stand_in=UtcMs(0),
+)
 
 
 # Closed sets.

@@ -301,12 +301,14 @@ def _grant_out(message: Grant) -> pb.Grant:
         ttl_ms=message.ttl,
         echo_boot_ms=message.echo_boot_ms,
         window_ends_in_ms=message.window_ends_in,
+        starts_in_ms=message.starts_in,
     )
 
 
 def _grant(message: pb.Grant) -> Grant:
     present(message.HasField("lease"), "grant.lease")
     ends = message.window_ends_in_ms if message.HasField("window_ends_in_ms") else None
+    starts = message.starts_in_ms if message.HasField("starts_in_ms") else None
     return Grant(
         epoch=number(message.epoch, "grant.epoch"),
         lease=_lease(message.lease, "grant.lease"),
@@ -314,6 +316,7 @@ def _grant(message: pb.Grant) -> Grant:
         ttl=_duration(message.ttl_ms, "grant.ttl_ms"),
         echo_boot_ms=BootMs(number(message.echo_boot_ms, "grant.echo_boot_ms")),
         window_ends_in=None if ends is None else _duration(ends, "grant.window_ends_in_ms"),
+        starts_in=None if starts is None else _duration(starts, "grant.starts_in_ms"),
     )
 
 

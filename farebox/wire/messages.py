@@ -99,7 +99,11 @@ class Welcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """The total ever lent of a lease; durations count from when the echoed message was received."""
+    """The total ever lent of a lease; durations count from when the echoed message was received.
+
+    All but `starts_in`, which counts from when this message is received, so that a delay makes the
+    window start later and never early; it is None when the window has started.
+    """
 
     epoch: int
     lease: LeaseId
@@ -107,6 +111,7 @@ class Grant:
     ttl: DurationMs
     echo_boot_ms: BootMs
     window_ends_in: DurationMs | None = None
+    starts_in: DurationMs | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

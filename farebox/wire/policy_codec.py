@@ -1,15 +1,12 @@
 """A pod's policy to and from protobuf.
 
 The one rule: what a sidecar decodes is a policy that it can decide with: every model has rates for
-input and output and a window, every window a length. Selectors stay with the controller, which has
-applied them, so a decoded pool has none. This module must not know leases.
+input and output and a window. This module must not know leases, or what a pool is made of.
 """
 
 from fractions import Fraction
 from typing import Final
 
-from farebox.core.budgets import OnExhausted, Per, Pool, PoolUid
-from farebox.core.instant import DurationMs
 from farebox.core.policy import Policy
 from farebox.core.prices import Price, Rates
 from farebox.core.tasks import (
@@ -22,10 +19,8 @@ from farebox.core.tasks import (
 )
 from farebox.core.tiers import Api, Capability, Catalogue, Model, Tier
 from farebox.core.usage import UsageKind
-from farebox.core.windows import PERIOD_MS_MIN, CalendarUnit, Period, WindowSpec, WindowType
 from farebox.wire.checks import (
     CodecError,
-    amount,
     choice,
     encoding,
     few,
@@ -34,6 +29,7 @@ from farebox.wire.checks import (
     present,
     text,
 )
+from farebox.wire.pool_codec import pool, pool_out
 from farebox.wire.v1 import policy_pb2 as pb
 
 POOLS_MAX: Final = 1_024
@@ -51,7 +47,7 @@ def encode_policy(policy: Policy, *, epoch: int) -> pb.Policy:
         return pb.Policy(
             epoch=epoch,
             generation=policy.generation,
-            pools=[_pool_out(pool) for pool in policy.pools],
+            pools=[pool_out(one) for one in policy.pools],
             tiers=[_tier_out(tier) for tier in policy.catalogue.tiers],
             unlisted=[_model_out(model) for model in policy.catalogue.unlisted],
             tasks=[_task_out(task) for task in policy.tasks],
@@ -71,7 +67,7 @@ def decode_policy(message: pb.Policy) -> Policy:
         raise CodecError("policy.tiers are not in the order of their ranks")
     return Policy(
         generation=number(message.generation, "policy.generation"),
-        pools=tuple(_pool(one, f"policy.pools[{at}]") for at, one in enumerate(message.pools)),
+        pools=tuple(pool(one, f"policy.pools[{at}]") for at, one in enumerate(message.pools)),
         catalogue=Catalogue(
             tiers=tiers,
             unlisted=tuple(
@@ -81,58 +77,6 @@ def decode_policy(message: pb.Policy) -> Policy:
         tasks=tuple(_task(one, f"policy.tasks[{at}]") for at, one in enumerate(message.tasks)),
         routing=_routing(message.routing),
     )
-
-
-def _pool_out(pool: Pool) -> pb.Pool:
-    period = pool.window.period
-    calendar = period if isinstance(period, CalendarUnit) else None
-    return pb.Pool(
-        uid=pool.uid,
-        namespace=pool.namespace,
-        name=pool.name,
-        generation=pool.generation,
-        limit=pool.limit,
-        window_type=pool.window.type,
-        calendar=calendar or "",
-        period_ms=0 if period is None or calendar is not None else int(period),
-        per=pool.per,
-        parent=pool.parent or "",
-        on_exhausted=list(pool.on_exhausted),
-    )
-
-
-def _pool(message: pb.Pool, at: str) -> Pool:
-    few(message.on_exhausted, f"{at}.on_exhausted", most=len(OnExhausted))
-    parent = text(message.parent, f"{at}.parent")
-    return Pool(
-        uid=PoolUid(name(message.uid, f"{at}.uid")),
-        namespace=name(message.namespace, f"{at}.namespace"),
-        name=name(message.name, f"{at}.name"),
-        generation=number(message.generation, f"{at}.generation"),
-        limit=amount(message.limit, f"{at}.limit"),
-        window=_window(message, at),
-        per=choice(Per, message.per, f"{at}.per"),
-        parent=PoolUid(parent) if parent else None,
-        on_exhausted=tuple(
-            choice(OnExhausted, step, f"{at}.on_exhausted") for step in message.on_exhausted
-        ),
-    )
-
-
-def _window(message: pb.Pool, at: str) -> WindowSpec:
-    kind = choice(WindowType, message.window_type, f"{at}.window_type")
-    if kind is WindowType.LIFETIME:
-        if message.calendar or message.period_ms:
-            raise CodecError(f"{at} has a period: a lifetime window has none")
-        return WindowSpec(type=kind)
-    if message.calendar and message.period_ms:
-        raise CodecError(f"{at} has both calendar and period_ms: a window has one of them")
-    period: Period
-    if message.calendar:
-        period = choice(CalendarUnit, message.calendar, f"{at}.calendar")
-    else:
-        period = DurationMs(number(message.period_ms, f"{at}.period_ms", least=PERIOD_MS_MIN))
-    return WindowSpec(type=kind, period=period)
 
 
 def _tier_out(tier: Tier) -> pb.Tier:

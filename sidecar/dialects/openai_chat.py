@@ -141,21 +141,22 @@ def parse(body: bytes) -> ChatRequest:
 
 def call_of(request: ChatRequest, *, path: str, identity: Identity) -> Call:
     """The request as the core knows it."""
+    # By position, in the order of the fields: by name it takes three times as long.
     return Call(
-        path=path,
-        model=request.model,
-        identity=identity,
-        body_bytes=request.body_bytes,
-        prompt=request.prompt,
-        system=request.system,
-        turns=request.turns,
-        output_tokens=request.output_tokens,
-        choices=request.choices,
-        stream=request.stream,
-        usage_asked=request.usage_asked,
-        tools=request.tools,
-        images=request.images,
-        json_schema=request.json_schema,
+        path,
+        request.model,
+        identity,
+        request.body_bytes,
+        request.prompt,
+        request.system,
+        request.turns,
+        request.output_tokens,
+        request.choices,
+        request.stream,
+        request.usage_asked,
+        request.tools,
+        request.images,
+        request.json_schema,
     )
 
 

@@ -30,6 +30,7 @@ WAITING_MAX: Final = 16
 
 _HTTP_1_1: Final = "1.1"
 _LENGTH: Final = b"content-length"
+_LENGTH_BYTES: Final = len(_LENGTH)
 _OFFER: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
 
@@ -171,7 +172,7 @@ class Caller(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head_is_whole:
             return  # a trailer
-        if len(name) == len(_LENGTH) and name.lower() == _LENGTH:
+        if len(name) == _LENGTH_BYTES and name.lower() == _LENGTH:
             # Left out, so that requests that differ in nothing else share one reading of the head.
             self._length = value
         else:

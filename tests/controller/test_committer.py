@@ -8,10 +8,15 @@ from contextlib import asynccontextmanager
 import pytest
 from prometheus_client import CollectorRegistry
 
-from controller.committer import BATCH_EVENTS_MAX, EVENTS_WAITING_MAX, Committer
+from controller.committer import (
+    BATCH_EVENTS_MAX,
+    COMMIT_WRITES_MAX,
+    EVENTS_WAITING_MAX,
+    Committer,
+)
 from controller.engine import Engine
 from controller.events import Received, Send, StreamClosed, Tick
-from controller.store.protocol import StoreError
+from controller.store.protocol import Fenced, StoreError
 from controller.telemetry import Telemetry
 from controller.terms import Terms
 from farebox.core.instant import BootMs
@@ -133,7 +138,8 @@ async def test_a_batch_is_bounded() -> None:
         at.store.gate.set()
         await at.until_got(BATCH_EVENTS_MAX + 2, Welcome)
 
-        assert [len(commit) for commit in at.store.commits] == [1, BATCH_EVENTS_MAX, 1]
+        rest = BATCH_EVENTS_MAX - COMMIT_WRITES_MAX
+        assert [len(commit) for commit in at.store.commits] == [1, COMMIT_WRITES_MAX, rest, 1]
 
 
 async def test_a_failed_commit_sends_nothing_and_ends_the_loop() -> None:
@@ -147,6 +153,31 @@ async def test_a_failed_commit_sends_nothing_and_ends_the_loop() -> None:
             await at.running
         assert at.delivered == []
         at.committer.submit_end(StreamClosed(1))  # whoever ends now is not held up
+
+
+async def test_who_may_have_been_deposed_sends_nothing_even_of_what_is_committed() -> None:
+    async with desk() as at:
+        at.store.gate.set()
+        at.committer.may_speak = lambda: False
+        await at.committer.submit(hello(1))
+
+        with pytest.raises(Fenced, match="could not show in time that it still leads"):
+            await at.running
+        assert len(at.store.commits) == 1
+        assert at.delivered == []
+
+
+async def test_who_waits_to_submit_when_the_reign_ends_waits_no_longer() -> None:
+    async with desk() as at:
+        await at.committer.submit(hello(1))
+        await at.store.waiting.wait()
+        for _ in range(EVENTS_WAITING_MAX):
+            await at.committer.submit(Tick())
+        waiting = [beside(at.committer.submit(Tick())) for _ in range(3)]
+        await asyncio.sleep(0)
+        at.committer.close()
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.gather(*waiting)
 
 
 async def test_an_event_without_writes_needs_no_commit() -> None:

@@ -55,6 +55,9 @@ def test_the_environment_fills_in_and_a_flag_wins(given: list[str], tmp_path: Pa
         (["--log-level", "loud"], "write one of debug, info, warning, error"),
         (["--verbose"], "'--verbose' is not a flag of the controller"),
         (["--poll-ms"], "--poll-ms has no value: write --poll-ms VALUE."),
+        (["--store", "sqlite:ledger"], "--state and --store both name a ledger"),
+        (["--etcd-user", "ana"], "--etcd-user: only with --store etcd"),
+        (["--name", " "], "--name: ' ' is not a name"),
     ],
 )
 def test_a_mistake_is_one_sentence_that_says_what_to_write(
@@ -74,8 +77,8 @@ def test_all_mistakes_are_told_at_once() -> None:
 
     assert caught.value.mistakes == (
         "--manifests is missing: give it, or set FAREBOX_MANIFESTS.",
-        "--state is missing: give it, or set FAREBOX_STATE.",
         "--listen: 'x' is not an address: write \"127.0.0.1:PORT\" (port 0: any).",
+        "--store is missing: give it, or set FAREBOX_STORE (or --state FILE).",
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from controller.grants import RECONSIDERED_MAX
+from farebox.core.allocation import SHARE_DIVISOR
 from farebox.core.budgets import Charge, Per, PoolUid
 from farebox.core.instant import DurationMs
 from farebox.core.leases import LeaseId
@@ -22,6 +23,8 @@ from tests.support.scenes import (
     this_minute,
     wants,
 )
+
+TEAM = Charge(PoolUid("acme/team"), "")
 
 
 def test_a_grant_is_in_the_ledger_when_it_is_sent() -> None:
@@ -114,10 +117,11 @@ def test_who_wants_without_needing_gets_a_share_and_no_refusal() -> None:
     sidecar = scene.connect("a")
     sidecar.report(want=wants(0, want=80))
 
-    assert sidecar.got_one(Grant).granted == 25
+    share = 100 // SHARE_DIVISOR
+    assert sidecar.got_one(Grant).granted == share
 
-    scene.connect("b").report(want=wants(75))
-    sidecar.report(has(granted=25), want=wants(0, want=80))
+    scene.connect("b").report(want=wants(100 - share))
+    sidecar.report(has(granted=share), want=wants(0, want=80))
     assert sidecar.got(Denial) == []
 
 
@@ -329,3 +333,48 @@ def test_no_crowd_gets_more_than_the_limit(limit: int) -> None:
 
     lent = scene.engine.world.cells.get(FOREVER)
     assert (lent.committed if lent else 0) <= limit
+
+
+class TestACallOfTwoPools:
+    """A team of 100 under an organisation of 1,000; "b" has nothing of either."""
+
+    def scene(self) -> Scene:
+        scene = Scene(pool(limit=1_000), pool("team", 100))
+        busy = scene.connect("a")
+        busy.report(want=wants(70, of=TEAM))
+        busy.report(has(LeaseId(TEAM, 0), granted=70, reserved=70))
+        return scene
+
+    def test_gets_no_more_of_one_than_it_can_use_beside_the_other(self) -> None:
+        scene = self.scene()
+        sidecar = scene.connect("b")
+        sidecar.report(want=(wants(20, want=200, least=5), wants(40, want=200, of=TEAM, least=5)))
+
+        lent = {grant.lease.charge: grant.granted for grant in sidecar.got(Grant)}
+        assert lent == {TEAM: 30, ORG: 30}
+
+    def test_gets_its_growth_where_all_have_what_is_needed(self) -> None:
+        scene = self.scene()
+        sidecar = scene.connect("b")
+        sidecar.report(want=(wants(20, want=200), wants(10, want=20, of=TEAM)))
+
+        lent = {grant.lease.charge: grant.granted for grant in sidecar.got(Grant)}
+        assert lent[ORG] == 200
+
+    def test_still_gets_what_its_oldest_call_needs_of_the_others(self) -> None:
+        scene = self.scene()
+        sidecar = scene.connect("b")
+        sidecar.report(want=(wants(50, want=200), wants(50, want=200, of=TEAM)))
+
+        assert sidecar.got_one(Grant).granted == 50
+        assert sidecar.got_one(Denial).lease.charge == TEAM
+
+
+def test_pools_of_different_users_do_not_hold_each_other_back() -> None:
+    scene = Scene(per_user(limit=100))
+    sidecar = scene.connect("a")
+    people = PoolUid("acme/people")
+    ana, ben = Charge(people, "ana"), Charge(people, "ben")
+    sidecar.report(want=(wants(101, of=ana), wants(10, want=50, of=ben)))
+
+    assert sidecar.got_one(Grant).granted == 50

@@ -1,8 +1,9 @@
 """The state: what allocation reads of it, its sums, and what the ledger gives back of it."""
 
+from controller.restoring import restore
 from controller.store.protocol import ClosedTotal, PutAccount, PutHolder, Snapshot
 from controller.terms import Terms
-from controller.world import Entry, put, restore
+from controller.world import Entry, put
 from farebox.core.budgets import Charge, Per
 from farebox.core.instant import UtcMs
 from farebox.core.leases import LeaseId, LeaseState
@@ -36,24 +37,6 @@ SNAPSHOT = Snapshot(
 )
 
 
-def test_a_ledger_comes_back_with_its_sums() -> None:
-    world = restore(SNAPSHOT, terms=Terms(), resources=resources(pool()), now=START)
-
-    cell = world.cells[MINUTE_LEASE]
-    assert cell.committed == 9 + 25 + 35
-    assert cell.state(pool()).committed == cell.committed
-    assert cell.window_ends == START + 60_000
-    assert world.epoch == 4
-
-
-def test_after_a_restart_nobody_is_there_so_nothing_lies_idle() -> None:
-    world = restore(SNAPSHOT, terms=Terms(), resources=resources(pool()), now=START)
-
-    accounts = world.cells[MINUTE_LEASE].accounts
-    assert [account.idle for account in accounts.values()] == [0, 0]
-    assert not any(account.frozen for account in accounts.values())
-
-
 def test_what_is_put_is_what_comes_back() -> None:
     world = restore(SNAPSHOT, terms=Terms(), resources=resources(pool()), now=START)
     cell = world.cells[MINUTE_LEASE]
@@ -74,7 +57,14 @@ def test_free_money_of_a_holder_that_is_away_counts_as_held() -> None:
 
 
 def test_an_entry_tells_what_is_unspent_and_what_of_it_is_idle() -> None:
-    entry = Entry(lease=FOREVER, holder="a", granted=Nanos(40), returned=Nanos(5), spent=Nanos(10))
+    entry = Entry(
+        lease=FOREVER,
+        home=FOREVER,
+        holder="a",
+        granted=Nanos(40),
+        returned=Nanos(5),
+        spent=Nanos(10),
+    )
     entry.reserved = Nanos(20)
     assert (entry.unspent, entry.idle) == (25, 5)
 

@@ -1,6 +1,7 @@
 """A call draws on the pools of its pod and on all their ancestors, on each of them once."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,20 +9,29 @@ from hypothesis import strategies as st
 
 from farebox.core.budgets import (
     DEPTH_MAX,
+    HOUR_MS,
     NO_KEY,
     Charge,
     Keys,
+    Override,
     Per,
     Pool,
     PoolUid,
+    Priority,
+    Reserve,
+    bucket_rate,
     charges_of,
+    effective_limit,
     key_of,
+    normal_uid,
     path_of,
     pools_of_pod,
     request_cap,
+    with_reserves,
 )
+from farebox.core.instant import DurationMs, UtcMs
 from farebox.core.money import Nanos
-from farebox.core.windows import LIFETIME
+from farebox.core.windows import LIFETIME, CalendarUnit, WindowSpec, WindowType
 
 
 def pool(name: str, namespace: str = "team", **changes: object) -> Pool:
@@ -148,3 +158,102 @@ def test_the_smallest_request_pool_caps_every_call() -> None:
 
 def test_people_see_a_pool_by_namespace_and_name() -> None:
     assert ACME.title == "org/acme"
+
+
+# Reserves.
+
+RESERVED = pool("org", selector={}, reserve=Reserve(percent=20), limit=Nanos(1_000))
+
+
+def test_a_pool_with_a_reserve_has_a_pool_of_the_rest_below_it() -> None:
+    pools = with_reserves(by_uid(RESERVED, ACME))
+    assert set(pools) == {RESERVED.uid, ACME.uid, normal_uid(RESERVED.uid)}
+    normal = pools[PoolUid("team/org#normal")]
+    assert (normal.limit, normal.parent, normal.normal_of) == (800, RESERVED.uid, RESERVED.uid)
+    assert (normal.title, normal.selector, normal.reserve) == ("team/org (normal)", None, None)
+    assert replace(normal, limit=RESERVED.limit, uid=RESERVED.uid, name=RESERVED.name) == replace(
+        RESERVED, selector=None, reserve=None, parent=RESERVED.uid, normal_of=RESERVED.uid
+    )
+
+
+@given(st.integers(0, 10**18), st.integers(1, 99))
+def test_the_rest_beside_a_reserve_is_rounded_down(limit: int, percent: int) -> None:
+    reserved = replace(RESERVED, limit=Nanos(limit), reserve=Reserve(percent=percent))
+    normal = with_reserves(by_uid(reserved))[normal_uid(reserved.uid)]
+    assert normal.limit * 100 <= limit * (100 - percent) < (normal.limit + 1) * 100
+
+
+def test_whatever_else_limits_a_pool_is_scaled_with_its_reserve() -> None:
+    window = WindowSpec(type=WindowType.TOKEN_BUCKET, refill_per_hour=Nanos(50), burst=Nanos(10))
+    override = Override(limit=Nanos(2_000), until=UtcMs(9))
+    reserved = replace(RESERVED, window=window, override=override)
+    normal = with_reserves(by_uid(reserved))[normal_uid(reserved.uid)]
+    assert normal.window == replace(window, refill_per_hour=Nanos(40), burst=Nanos(8))
+    assert normal.override == replace(override, limit=Nanos(1_600))
+
+
+def test_a_cap_of_single_calls_has_no_reserve() -> None:
+    cap = replace(RESERVED, per=Per.REQUEST)
+    assert with_reserves(by_uid(cap)) == by_uid(cap)
+
+
+def test_a_pod_has_the_rest_right_before_the_pool_it_belongs_to() -> None:
+    leaf = pool("leaf", selector={}, parent=RESERVED.uid)
+    far = pool("far", selector={}, parent=leaf.uid, reserve=Reserve(percent=50))
+    pools = with_reserves(by_uid(RESERVED, leaf, far))
+    found = pools_of_pod(pools, namespace="team", labels={})
+    assert [one.name for one in found] == ["far (normal)", "far", "leaf", "org (normal)", "org"]
+
+
+def test_normal_calls_are_charged_to_the_rest_too_and_high_ones_are_not() -> None:
+    users = pool("users", selector={}, per=Per.USER, reserve=Reserve(percent=10))
+    pools = pools_of_pod(with_reserves(by_uid(users, RESERVED)), namespace="team", labels={})
+    high = (Charge(RESERVED.uid, ""), Charge(users.uid, "ana"))
+    assert charges_of(pools, KEYS, Priority.HIGH) == high
+    assert (
+        charges_of(pools, KEYS)
+        == charges_of(pools, KEYS, Priority.NORMAL)
+        == (
+            Charge(normal_uid(RESERVED.uid), ""),
+            high[0],
+            Charge(normal_uid(users.uid), "ana"),
+            high[1],
+        )
+    )
+
+
+# Limits that change.
+
+
+@pytest.mark.parametrize(
+    ("case", "now", "limit"),
+    [
+        ("while it lasts", 999, 500),
+        ("at its end the pool's own limit holds again", 1_000, 100),
+        ("and after it", 1_001, 100),
+    ],
+)
+def test_an_override(case: str, now: int, limit: int) -> None:
+    raised = pool("raised", override=Override(limit=Nanos(500), until=UtcMs(1_000)))
+    assert effective_limit(raised, UtcMs(now)) == limit, case
+    assert effective_limit(pool("plain"), UtcMs(now)) == 100
+
+
+@pytest.mark.parametrize(
+    ("case", "window", "size", "refill", "per"),
+    [
+        ("the limit, once in a period", {"period": DurationMs(60_000)}, 500, 500, 60_000),
+        ("a smaller burst", {"period": DurationMs(60_000), "burst": Nanos(7)}, 7, 500, 60_000),
+        ("a refill of its own", {"refill_per_hour": Nanos(9)}, 500, 9, HOUR_MS),
+        ("both", {"refill_per_hour": Nanos(9), "burst": Nanos(7)}, 7, 9, HOUR_MS),
+        ("nothing said, nothing flows in", {}, 500, 0, HOUR_MS),
+        ("months have no one length", {"period": CalendarUnit.MONTH}, 500, 0, HOUR_MS),
+    ],
+)
+def test_the_rate_of_a_token_bucket_follows_the_limit_in_force(
+    case: str, window: dict[str, Any], size: int, refill: int, per: int
+) -> None:
+    spec = WindowSpec(type=WindowType.TOKEN_BUCKET, **window)
+    override = Override(limit=Nanos(500), until=UtcMs(1))
+    rate = bucket_rate(pool("bucket", window=spec, override=override), UtcMs(0))
+    assert (rate.size, rate.refill, rate.per) == (size, refill, per), case

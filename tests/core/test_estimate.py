@@ -84,7 +84,7 @@ def test_no_call_within_its_bounds_is_billed_more_than_its_worst_case(
 def test_without_images_the_expected_cost_lies_within_the_worst_case(
     call: Call, model: Model, asked: int, likely: int
 ) -> None:
-    call = replace(call, images=0)
+    call = call._replace(images=0)
     found = estimate(call, model, output_asked=asked, output_expected=likely)
     assert input_expected(call) > model.context_window or found.expected <= found.worst
 

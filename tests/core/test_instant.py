@@ -1,16 +1,19 @@
-"""Durations are read as written, and instants are shown in UTC."""
+"""Durations and instants are read as written, and instants are shown in UTC."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from farebox.core.instant import (
+    UTC_MS_MAX,
     DurationError,
     DurationMs,
+    InstantError,
     UtcMs,
     format_duration,
     format_utc,
     parse_duration,
+    parse_utc,
 )
 
 HOUR = 3_600_000
@@ -75,3 +78,35 @@ def test_a_duration_is_written_in_two_units(milliseconds: int, text: str) -> Non
 )
 def test_an_instant_is_written_in_utc(milliseconds: int, text: str) -> None:
     assert format_utc(UtcMs(milliseconds)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "milliseconds"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("2024-02-29T00:00:00Z", 1_709_164_800_000),
+        ("2024-02-29t01:00:00.25+01:00", 1_709_164_800_250),
+        ("2024-02-28T18:30:00-05:30", 1_709_164_800_000),
+        ("9999-12-31T23:59:59.999Z", UTC_MS_MAX),
+    ],
+)
+def test_an_instant_is_read_exactly(text: str, milliseconds: int) -> None:
+    assert parse_utc(text) == milliseconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "tomorrow", "1795000000", "2026-11-01", "2026-11-01T00:00:00", "2026-11-01T00:00Z"),
+        *("2026-11-01 00:00:00Z", "2026-02-30T00:00:00Z", "2026-11-01T24:00:00Z"),
+        *("1969-12-31T23:59:59Z", "9999-12-31T23:59:59-01:00"),
+    ],
+)
+def test_what_is_no_instant_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(InstantError, match='for example "2026-11-01T00:00:00Z"'):
+        parse_utc(text)
+
+
+@given(st.integers(0, 253_402_300_799).map(lambda second: UtcMs(second * 1000)))
+def test_a_written_instant_is_read_back(instant: UtcMs) -> None:
+    assert parse_utc(format_utc(instant)) == instant

@@ -269,3 +269,63 @@ def test_the_journal_tells_the_same_story() -> None:
 def test_only_holds_under_way_are_money_held() -> None:
     ended = Hold(id=TWO, leases=(TEAM,), amount=Nanos(9), state=HoldState.EXPIRED)
     assert ledger.total_held([Hold(id=ONE, leases=(TEAM,), amount=Nanos(4)), ended]) == 4
+
+
+# Pools that do not refuse, and windows that have not begun.
+
+
+def test_an_unchecked_lease_takes_the_amount_whatever_it_has() -> None:
+    live = lent(team=100, ana=5)
+    decided = ledger.hold(
+        live.book, hold_id=ONE, leases=(TEAM,), amount=Nanos(30), now=NOW, unchecked=(ANA,)
+    )
+    assert isinstance(decided, Held)
+    assert decided.headroom == 100, "that of the leases that were checked"
+    live.apply(decided)
+    assert (figures(live, TEAM), figures(live, ANA)) == ((100, 0, 0, 30), (5, 0, 0, 30))
+    assert (live.leases[ANA].headroom, live.leases[ANA].overdraft) == (0, 25)
+    live.apply(ledger.settle(live.book, hold_id=ONE, cost=Nanos(12), reason=Reason.USAGE_REPORTED))
+    assert (figures(live, TEAM), figures(live, ANA)) == ((100, 0, 12, 0), (5, 0, 12, 0))
+
+
+def test_the_headroom_told_is_the_least_and_never_below_nothing() -> None:
+    overdrawn = held(lent(team=100, ana=30), 20)
+    overdrawn.apply(
+        ledger.settle(overdrawn.book, hold_id=ONE, cost=Nanos(90), reason=Reason.USAGE_REPORTED)
+    )
+    free = hold(overdrawn, 0, TWO)
+    assert isinstance(free, Held), "a call that costs nothing is held on an overdrawn lease too"
+    assert free.headroom == 0
+    plain = hold(lent(team=100, ana=30), 7)
+    assert isinstance(plain, Held)
+    assert plain.headroom == 30
+
+
+@pytest.mark.parametrize(("now", "begun"), [(79, False), (80, True)])
+def test_money_of_a_window_that_has_not_begun_is_not_held(now: int, begun: bool) -> None:
+    live = LiveBook()
+    live.apply(Granted(lease=TEAM, granted=Nanos(100), window_ends=BootMs(500), starts=BootMs(80)))
+    decided = ledger.hold(live.book, hold_id=ONE, leases=(TEAM,), amount=Nanos(1), now=BootMs(now))
+    assert isinstance(decided, Held) is begun
+    assert live.leases[TEAM].open_at(BootMs(now)) is begun
+    assert not live.leases[TEAM].open_at(BootMs(500))
+
+
+@pytest.mark.parametrize(
+    ("case", "starts", "expected"),
+    [
+        ("told twice", [80, 80], 80),
+        ("a later message was on its way for longer", [80, 95], 80),
+        ("an earlier one was faster", [95, 80], 80),
+        ("it has begun by now", [80, None], None),
+        ("what has begun goes on", [None, 80], None),
+    ],
+)
+def test_a_window_begins_at_the_earliest_that_was_told(
+    case: str, starts: list[int | None], expected: int | None
+) -> None:
+    live = LiveBook()
+    for told in starts:
+        at = None if told is None else BootMs(told)
+        live.apply(Granted(lease=TEAM, granted=Nanos(100), window_ends=None, starts=at))
+    assert live.leases[TEAM].starts == expected, case

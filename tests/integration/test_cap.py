@@ -108,7 +108,10 @@ async def test_without_a_controller_lent_money_is_spent_and_nothing_else(system:
     async def knows_people() -> bool:
         nonlocal before
         before = len(system.billed())
-        await ask(client, user="ana")
+        try:
+            await ask(client, user="ana")
+        except openai.APIStatusError:
+            return False  # a busy machine: the new pool's first lease is not here yet
         lent = float((await system.pools()).get("default/people/ana", {}).get("leased_usd", 0))
         return lent > 2 * ONE_CALL_MAX
 

@@ -5,8 +5,18 @@ from typing import Final
 
 import pytest
 
-from farebox.core.budgets import Per, PoolUid, pools_of_pod
+from farebox.core.budgets import (
+    Mode,
+    OnExhausted,
+    Per,
+    PoolUid,
+    effective_limit,
+    pools_of_pod,
+    with_reserves,
+)
+from farebox.core.money import parse_dollars
 from farebox.core.usage import UsageKind
+from farebox.core.windows import WindowType
 from farebox.manifests.adoption import Loaded
 from farebox.manifests.folder import load_folder
 from tests.manifests.builders import AROUND, NOW
@@ -28,7 +38,7 @@ def test_an_example_has_no_problem(name: str) -> None:
 
 
 def test_all_examples_are_found() -> None:
-    assert {"quickstart", "demo"} <= set(FOLDERS)
+    assert {"quickstart", "demo", "windows"} <= set(FOLDERS)
 
 
 def test_the_quickstart_caps_every_pod_and_every_call() -> None:
@@ -75,3 +85,17 @@ def test_the_demo_goes_where_it_is_told() -> None:
         assert {model.base_url for _, model in loaded.resources.catalogue} == {
             f"http://{address}/v1"
         }
+
+
+def test_the_windows_are_of_every_kind_and_bind_the_same_pod() -> None:
+    pools = with_reserves(example("windows").resources.pools)
+    found = pools_of_pod(pools, namespace="default", labels={"app": "agent"})
+    assert {one.window.type for one in found} == set(WindowType)
+    assert [one.name for one in found] == [
+        *("agents", "agents-pace", "company (normal)", "company", "session")
+    ]
+    company = pools[PoolUid("default/company")]
+    assert effective_limit(company, NOW) == parse_dollars("2600.00")
+    assert pools[PoolUid("default/company#normal")].limit == parse_dollars("1600.00")
+    assert OnExhausted.DEFER in pools[PoolUid("default/agents-pace")].on_exhausted
+    assert pools[PoolUid("default/session")].mode is Mode.SHADOW

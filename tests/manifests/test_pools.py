@@ -4,12 +4,21 @@ from textwrap import dedent
 
 import pytest
 
-from farebox.core.budgets import OnExhausted, Per, PoolUid
-from farebox.core.instant import DurationMs
+from farebox.core.budgets import (
+    Mode,
+    OnExhausted,
+    Override,
+    Per,
+    PoolUid,
+    Priority,
+    Reserve,
+    WhenDisconnected,
+)
+from farebox.core.instant import DurationMs, UtcMs
 from farebox.core.money import Nanos
 from farebox.core.windows import LIFETIME, CalendarUnit, WindowSpec, WindowType
 from farebox.manifests.resources import Kind
-from tests.manifests.builders import Wrong, assert_found, load_text, manifest, pool
+from tests.manifests.builders import NOW, Wrong, assert_found, load_text, manifest, pool
 
 
 def test_a_pool_says_no_more_than_its_limit() -> None:
@@ -19,6 +28,8 @@ def test_a_pool_says_no_more_than_its_limit() -> None:
     assert (read.namespace, read.name, read.generation) == ("default", "team", 1)
     assert (read.per, read.selector, read.parent) == (Per.SHARED, None, None)
     assert read.on_exhausted == (OnExhausted.DOWNGRADE, OnExhausted.REJECT)
+    assert (read.defer_for, read.reserve, read.override, read.normal_of) == (None,) * 4
+    assert (read.mode, read.when_disconnected) == (Mode.ENFORCE, WhenDisconnected.SPEND_LEASE)
 
 
 def test_a_pool_says_everything() -> None:
@@ -37,7 +48,12 @@ def test_a_pool_says_everything() -> None:
           selector:
             matchLabels: {app: assistant, example.com/tier: "2"}
           parent: {name: acme, namespace: default}
-          onExhausted: [Reject]
+          onExhausted: [Downgrade, Defer, Reject]
+          deferFor: 90s
+          reserve: {percent: 20, priority: High}
+          mode: Shadow
+          whenDisconnected: Allow
+          override: {limit: "7.50", until: 2026-11-18T11:06:40Z}
         ---
         apiVersion: farebox.dev/v1alpha1
         kind: BudgetPool
@@ -52,9 +68,29 @@ def test_a_pool_says_everything() -> None:
     assert user.per is Per.USER
     assert user.selector == {"app": "assistant", "example.com/tier": "2"}
     assert user.parent == "default/acme"
-    assert user.on_exhausted == (OnExhausted.REJECT,)
+    assert user.on_exhausted == (OnExhausted.DOWNGRADE, OnExhausted.DEFER, OnExhausted.REJECT)
+    assert user.defer_for == DurationMs(90_000)
+    assert user.reserve == Reserve(percent=20, priority=Priority.HIGH)
+    assert (user.mode, user.when_disconnected) == (Mode.SHADOW, WhenDisconnected.ALLOW)
+    assert user.override == Override(limit=Nanos(7_500_000_000), until=UtcMs(NOW))
     acme = loaded.resources.pools[PoolUid("default/acme")]
     assert (acme.limit, acme.window, acme.selector) == (0, LIFETIME, {})
+
+
+def test_no_limit_is_beyond_what_64_bits_hold() -> None:
+    read = load_text(pool("team", limit="999999999.999999999")).resources.pools
+    assert read[PoolUid("default/team")].limit < 2**63
+
+
+def test_a_call_waits_half_a_minute_where_nothing_else_is_said() -> None:
+    read = load_text(pool("team", "onExhausted: [Defer]")).resources.pools
+    assert read[PoolUid("default/team")].defer_for == DurationMs(30_000)
+
+
+def test_an_override_that_is_over_does_no_harm() -> None:
+    text = pool("team", 'override: {limit: "2", until: "2020-01-01T00:00:00+01:00"}')
+    read = load_text(text).resources.pools[PoolUid("default/team")]
+    assert read.override == Override(limit=Nanos(2_000_000_000), until=UtcMs(1_577_833_200_000))
 
 
 WRONG_LIMITS = {
@@ -82,28 +118,10 @@ def test_a_wrong_limit(case: str) -> None:
 WRONG_FIELDS = {
     "misspelt": ("limt: 5", "spec.limt", "is not a field here: did you mean limit?"),
     "in-other-case": ("onexhausted: []", "spec.onexhausted", "did you mean onExhausted?"),
-    "of-another-world": ("zzz: 1", "spec.zzz", "write one of limit, onExhausted, parent, per"),
+    "of-another-world": ("zzz: 1", "spec.zzz", "write one of deferFor, limit, mode, onExh"),
     "per-in-lower-case": ("per: user", "spec.per", "write Shared, Request, Session, User or"),
     "per-header": ("per: {header: x-team}", "spec.per", "not in this version as a header: write"),
     "window-word": ("window: Day", "spec.window", 'is "Day": write fields and their values below'),
-    "window-type": ("window: {type: Hourly}", "spec.window.type", "write Fixed or Lifetime"),
-    "window-sliding": ("window: {type: Sliding}", "spec.window.type", "is not in this version"),
-    "token-bucket": ("window: {type: TokenBucket}", "spec.window.type", "is not in this version"),
-    "time-zone": ("window: {timeZone: UTC}", "spec.window.timeZone", "windows begin at midnight"),
-    "period-without-unit": (
-        "window: {period: 24}",
-        "spec.window.period",
-        "is the number 24: write",
-    ),
-    "period-clock": ("window: {period: 1:30}", "spec.window.period", "is the number 1:30: write"),
-    "period-unit": ("window: {period: 1w}", "spec.window.period", 'is "1w": write Hour, Day'),
-    "period-too-short": ("window: {period: 500ms}", "spec.window.period", "from 1s to 3660d"),
-    "period-too-long": ("window: {period: 4000d}", "spec.window.period", "from 1s to 3660d"),
-    "period-of-lifetime": (
-        "window: {type: Lifetime, period: Day}",
-        "spec.window.period",
-        "means nothing where the type is Lifetime",
-    ),
     "selector-without-labels": (
         "selector: {}",
         "spec.selector.matchLabels",
@@ -138,21 +156,57 @@ WRONG_FIELDS = {
     ),
     "no-step": ("onExhausted: []", "spec.onExhausted", "write [Reject]"),
     "not-a-list": ("onExhausted: Reject", "spec.onExhausted", 'is "Reject": write a list of'),
-    "defer": ("onExhausted: [Defer]", "spec.onExhausted[0]", "is Defer, which is not in this"),
     "after-reject": (
         "onExhausted: [Reject, Downgrade]",
         "spec.onExhausted",
         "goes on after Reject",
     ),
     "step-twice": ("onExhausted: [Downgrade, Downgrade]", "spec.onExhausted[1]", "keep one"),
-    "reserve": ("reserve: {percent: 20}", "spec.reserve", "not in this version: leave it out"),
-    "shadow": ("mode: Shadow", "spec.mode", "the limit is always enforced"),
-    "override": ("override: {}", "spec.override", 'write the higher amount into "limit"'),
     "alerts": ("alerts: [50]", "spec.alerts", "is not in this version"),
-    "defer-for": ("deferFor: 1h", "spec.deferFor", "is not in this version"),
+    "defer-for-without-defer": (
+        "deferFor: 10s",
+        "spec.deferFor",
+        "means nothing without Defer in onExhausted: leave it out",
+    ),
+    "reserve-word": ("reserve: 20", "spec.reserve", "write fields and their values below it"),
+    "reserve-without-percent": ("reserve: {}", "spec.reserve.percent", "is missing: write a whole"),
+    "reserve-of-all": ("reserve: {percent: 100}", "spec.reserve.percent", "from 1 to 99"),
+    "reserve-share": ('reserve: {percent: "0.2"}', "spec.reserve.percent", "a whole number"),
+    "reserve-for-all": (
+        "reserve: {percent: 20, priority: Normal}",
+        "spec.reserve.priority",
+        'is "Normal": write High, or leave the line out',
+    ),
+    "mode": ("mode: Off", "spec.mode", "is the yes-or-no value Off: write Enforce or Shadow"),
+    "disconnected": (
+        "whenDisconnected: Deny",
+        "spec.whenDisconnected",
+        "write SpendLease or Allow",
+    ),
+    "override-word": ("override: never", "spec.override", "write fields and their values below it"),
+    "override-empty-limit": (
+        "override: {until: 2027-01-01T00:00:00Z}",
+        "spec.override.limit",
+        "is missing: write dollars",
+    ),
+    "override-for-ever": ('override: {limit: "2"}', "spec.override.until", "is missing: write a"),
+    "override-day": (
+        'override: {limit: "2", until: 2027-01-01}',
+        "spec.override.until",
+        'is the date 2027-01-01: write a date, a time and its distance from UTC, for example "2026',
+    ),
+    "override-local-time": (
+        'override: {limit: "2", until: "2027-01-01T00:00:00"}',
+        "spec.override.until",
+        "its distance from UTC",
+    ),
+    "override-field": (
+        'override: {limit: "2", until: 2027-01-01T00:00:00Z, from: now}',
+        "spec.override.from",
+        "write one of limit, until",
+    ),
     "unpriced": ("unpriced: Assume", "spec.unpriced", "is not in this version"),
     "estimate": ("estimate: Expected", "spec.estimate", "is not in this version"),
-    "disconnected": ("whenDisconnected: Allow", "spec.whenDisconnected", "is not in this version"),
 }
 
 
@@ -162,10 +216,36 @@ def test_a_wrong_field(case: str) -> None:
     assert_found(Wrong(text=pool("one", spec), line=6, field=field, says=says))
 
 
-def test_a_limit_for_each_request_has_no_window() -> None:
-    text = pool("one", "per: Request\nwindow:\n  period: Day\n")
-    says = "means nothing where the limit is per Request: leave it out"
-    assert_found(Wrong(text=text, line=7, field="spec.window", says=says))
+@pytest.mark.parametrize(
+    ("wait", "says"),
+    [
+        ("24h", 'is "24h": write a duration from 1s to 10m'),
+        ("1ms", 'is "1ms": write a duration from 1s to 10m'),
+        ("30", 'is the number 30: write a duration from 1s to 10m, for example "30s"'),
+    ],
+)
+def test_a_call_waits_for_seconds_or_minutes(wait: str, says: str) -> None:
+    text = pool("one", f"onExhausted: [Defer]\ndeferFor: {wait}")
+    assert_found(Wrong(text=text, line=7, field="spec.deferFor", says=says))
+
+
+@pytest.mark.parametrize(
+    ("spec", "field", "says"),
+    [
+        ("window:\n  period: Day", "spec.window", "means nothing where the limit is per Request"),
+        ("reserve:\n  percent: 20", "spec.reserve", "means nothing where the limit is per Request"),
+        ("mode: Shadow", "spec.mode", "means nothing where the limit is per Request"),
+        ("whenDisconnected: Allow", "spec.whenDisconnected", "means nothing where the limit is"),
+        (
+            'override: {limit: "2", until: 2027-01-01T00:00:00Z}',
+            "spec.override",
+            'is not in this version where the limit is per Request: write the amount into "limit"',
+        ),
+    ],
+)
+def test_a_limit_for_each_request_has_only_an_amount(spec: str, field: str, says: str) -> None:
+    text = pool("one", f"per: Request\n{spec}\n")
+    assert_found(Wrong(text=text, line=7, field=field, says=says))
 
 
 def test_a_problem_reads_as_one_sentence_with_its_place() -> None:

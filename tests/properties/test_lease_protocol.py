@@ -318,6 +318,9 @@ class ProtocolMachine(RuleBasedStateMachine):
         if not hasattr(self, "holders"):
             return
         self.the_network_fails()
+        for name in self.dead:
+            # Its deadline passes, so that nobody waits for what it was asked to give back.
+            self.a_holder_seems_silent(name)
         living = [name for name in HOLDERS if name not in self.dead]
         for name in living:
             self.holders[name].restart()

@@ -11,7 +11,7 @@ FOLDERS = ("farebox", "sidecar", "controller", "tests", "tools", "bench", "proto
 PATH = re.compile(r"(?:" + "|".join(map(re.escape, FOLDERS)) + r")/[\w./-]*")
 BARE_MODULE = re.compile(r"\w+\.(?:py|proto)")
 MAKE = re.compile(r"(?<![\w./-])make((?: +[A-Za-z][\w-]*(?:=\S*)?)+)")
-TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
+TARGET = re.compile(r"^([a-z][a-z0-9-]*):", re.MULTILINE)
 
 
 def code_in(document: str) -> list[str]:

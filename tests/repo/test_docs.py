@@ -5,7 +5,13 @@ import pytest
 from tests.repo import docs
 from tests.repo.files import ROOT, tracked
 
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md", "docs/dependencies.md"]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/ARCHITECTURE.md",
+    "docs/dependencies.md",
+    "docs/etcd.md",
+]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

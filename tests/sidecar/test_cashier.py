@@ -6,19 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from farebox.core.budgets import Charge, OnExhausted, Per, Pool
-from farebox.core.call import Call
-from farebox.core.instant import DurationMs
+from farebox.core.budgets import OnExhausted, Per, Pool
 from farebox.core.money import Nanos
-from farebox.core.policy import Policy
 from farebox.core.reasons import Reason
-from farebox.wire.messages import Denial, Grant, Welcome, Workload
-from sidecar.cashier import Cashier
-from sidecar.events import MoneyHeld, MoneyRefused
-from sidecar.leasing import Leasing
-from sidecar.purse import Purse
-from tests.support.clocks import ManualClock
-from tests.support.money import ORG, TEAM, granted, lease_id, make_purse
+from tests.support.desks import CALL, NEED, POLICY, Desk, held, refusal, until_waiting
+from tests.support.money import ORG, TEAM
 from tests.support.policies import (
     MID,
     ORG_POOL,
@@ -32,99 +24,8 @@ from tests.support.policies import (
 )
 from tests.support.tasks import beside
 
-WAIT = DurationMs(200)
-POLICY = make_policy()
-CALL = make_call()
-NEED = planned(CALL, POLICY).need
 HARD_CALL = make_call(identity=replace(CALL.identity, task="rag"))
 HARD_NEED = planned(HARD_CALL, POLICY).need
-
-
-class Desk:
-    """A cashier with its purse, and what it wanted reported."""
-
-    def __init__(self, folder: Path, *, org: int = 0, team: int = 0) -> None:
-        grants = [granted(charge, sum_) for charge, sum_ in ((ORG, org), (TEAM, team)) if sum_]
-        self.clock = ManualClock()
-        self.purse: Purse = make_purse(folder, *grants)
-        self.leasing = Leasing(self.purse, Workload(namespace="acme", name="pod-0"))
-        self.wakes = 0
-        self.cashier = Cashier(self.purse, self.leasing, self.clock, wake=self._woken, wait=WAIT)
-        self._hello()
-
-    def _woken(self) -> None:
-        self.wakes += 1
-
-    def _hello(self) -> None:
-        now = self.clock.boot()
-        self.leasing.hello(now)
-        ttl = DurationMs(15_000)
-        self.leasing.hear(
-            Welcome(epoch=1, accepted=True, heartbeat=DurationMs(5_000), ttl=ttl, drift_ppm=0), now
-        )
-
-    def grant(self, charge: Charge, total: int) -> None:
-        """Let the controller lend, up to a total."""
-        now = self.clock.boot()
-        message = Grant(
-            epoch=1,
-            lease=lease_id(charge),
-            granted=Nanos(total),
-            ttl=DurationMs(15_000),
-            echo_boot_ms=now,
-        )
-        self.cashier.notify(self.leasing.hear(message, now).changed)
-
-    def deny(self, charge: Charge, reason: Reason) -> None:
-        """Let the controller deny."""
-        message = Denial(
-            epoch=1,
-            lease=lease_id(charge),
-            reason=reason,
-            retry_after=DurationMs(700),
-            limit=Nanos(5_000_000_000),
-            settled=Nanos(4_900_000_000),
-            held=Nanos(100_000_000),
-            remaining=Nanos(0),
-        )
-        now = self.clock.boot()
-        self.cashier.notify(self.leasing.hear(message, now).changed)
-
-    def now(
-        self,
-        call: Call = CALL,
-        policy: Policy = POLICY,
-        *,
-        tried: frozenset[str] = frozenset(),
-        cap: Nanos | None = None,
-    ) -> object:
-        """Try without waiting."""
-        return self.cashier.hold_now(planned(call, policy), call, policy, tried=tried, cap=cap)
-
-    async def later(self, call: Call = CALL, policy: Policy = POLICY) -> MoneyHeld | MoneyRefused:
-        """Ask and wait."""
-        return await self.cashier.hold(planned(call, policy), call, policy)
-
-
-def refusal(answer: object) -> MoneyRefused:
-    """The answer, which must be a refusal."""
-    assert isinstance(answer, MoneyRefused)
-    return answer
-
-
-def held(answer: object) -> MoneyHeld:
-    """The answer, which must be money."""
-    assert isinstance(answer, MoneyHeld)
-    return answer
-
-
-async def until_waiting(desk: Desk, charge: Charge, calls: int = 1) -> None:
-    """Let the loop run until so many calls wait for money of a pool."""
-    for _ in range(1_000):
-        if len(desk.leasing.waiting.get(charge, {})) == calls:
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("the call did not wait")
 
 
 def test_money_that_is_there_is_held_at_once_in_every_pool(tmp_path: Path) -> None:
@@ -301,3 +202,25 @@ async def test_a_call_that_is_cancelled_waits_no_more(tmp_path: Path) -> None:
         await waiting
     assert not desk.leasing.waiting
     desk.grant(ORG, NEED)
+
+
+async def test_a_call_whose_hold_can_not_be_written_down_is_refused() -> None:
+    desk = Desk(org=9 * NEED, team=9 * NEED)
+    first = held(desk.now())
+    desk.disk.room = 5
+    answers = [refusal(desk.now()), refusal(await desk.later())]
+    assert {answer.detail.reason for answer in answers} == {Reason.JOURNAL_UNWRITABLE}
+    desk.cashier.settle(first.hold, Nanos(1), Reason.USAGE_REPORTED)
+    assert desk.purse.room((ORG,), desk.clock.boot()).money == 8 * NEED, "it is not written yet"
+    desk.disk.room = None
+    held(desk.now())
+    assert desk.purse.room((ORG,), desk.clock.boot()).money == 8 * NEED - 1
+
+
+async def test_a_call_that_waits_when_the_next_window_begins_is_served_then() -> None:
+    desk = Desk(team=NEED)
+    desk.grant(ORG, NEED, window=2, starts_in=5)
+    waiting = beside(desk.later())
+    await until_waiting(desk, ORG)
+    desk.clock.advance(5)
+    assert held(await waiting).route.hold == NEED

@@ -12,7 +12,12 @@ NEEDED = ["--controller", "127.0.0.1:7000", "--journal", "journal"]
 
 def test_what_is_needed_suffices() -> None:
     config = load_config(NEEDED, {})
-    assert config == Config(controller=Endpoint("127.0.0.1", 7000), journal=Path("journal"))
+    assert config == Config(controller=(Endpoint("127.0.0.1", 7000),), journal=Path("journal"))
+
+
+def test_several_controllers_can_be_named() -> None:
+    config = load_config(["--controller", "127.0.0.1:1, localhost:2", "--journal", "j"], {})
+    assert config.controller == (Endpoint("127.0.0.1", 1), Endpoint("127.0.0.1", 2))
 
 
 def test_all_flags() -> None:
@@ -60,7 +65,14 @@ def test_a_flag_wins_over_its_variable() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--journal", "j"], "--controller is missing: give the address of the controller."),
+        (
+            [*NEEDED, "--controller", "127.0.0.1:1,127.0.0.1:1"],
+            "--controller: '127.0.0.1:1,127.0.0.1:1' should name 1 to 16 controllers, each once.",
+        ),
+        (
+            ["--journal", "j"],
+            "--controller is missing: give the addresses of the controllers: ADDRESS,ADDRESS.",
+        ),
         (NEEDED[:2], "--journal is missing: give the file of the money."),
         ([*NEEDED, "--quiet"], "--quiet is not a flag of the sidecar; see --help."),
         ([*NEEDED, "loose"], "loose is not a flag of the sidecar; see --help."),

@@ -46,3 +46,20 @@ def test_what_farebox_tells() -> None:
         "x-farebox-route": "cheapest_sufficient; task_tagged=header:classification",
     }
     assert told_cost(Nanos(1_500)) == b"x-farebox-cost-usd: 0.000001500\r\n"
+
+
+def test_pools_that_let_a_call_pass_without_the_money_are_told() -> None:
+    call, policy = make_call(), make_policy()
+    chosen = route(planned(call, policy), call, headroom=Nanos(10**9), may_downgrade=False)
+    assert isinstance(chosen, Route)
+    held = MoneyHeld(
+        route=chosen,
+        hold=HoldId(1),
+        headroom=None,
+        shadow=("team/day", "team/month"),
+        unverified=("acme/all",),
+    )
+    fields = fields_of(told("call-7", held, classify(call, policy)))
+    assert fields["x-farebox-shadow"] == "team/day, team/month"
+    assert fields["x-farebox-unverified"] == "acme/all"
+    assert "x-farebox-headroom-usd" not in fields

@@ -11,7 +11,10 @@ from farebox.core.money import Nanos
 from farebox.core.reasons import Reason
 from farebox.wire.messages import JournalState
 from sidecar import journal as journal_module
-from sidecar.journal import Journal, JournalInUseError
+from sidecar.frames import FORMAT, Encoder, Header
+from sidecar.journal import Journal
+from sidecar.journal_file import JournalInUseError
+from tests.support.disks import MemoryFile
 from tests.support.money import ORG, TEAM, granted, lease_id
 
 BOOT = "boot-1"
@@ -68,9 +71,10 @@ def test_a_process_killed_at_any_byte_loses_at_most_the_record_it_was_writing(
     whole = (tmp_path / "j").read_bytes()
     seen = set()
     for length in range(1, len(whole)):
-        torn = tmp_path / f"torn-{length}"
-        torn.write_bytes(whole[:length])
-        recovered = Journal(torn, boot_id=BOOT).recovered
+        (tmp_path / "j").write_bytes(whole[:length])
+        torn = Journal(tmp_path / "j", boot_id=BOOT)
+        torn.close()
+        recovered = torn.recovered
         assert recovered.records == RECORDS[: len(recovered.records)]
         if recovered.state is JournalState.OK:
             assert recovered.holder == holder
@@ -156,6 +160,74 @@ def test_starting_over_forgets_everything(tmp_path: Path) -> None:
     assert recovered.records == RECORDS[:1]
 
 
-def test_the_journal_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
-    written(tmp_path / "j")
-    assert (tmp_path / "j").stat().st_mode & 0o077 == 0
+def test_a_copy_of_a_journal_is_lost(tmp_path: Path) -> None:
+    """Its holder may run on elsewhere: the money must not be there twice."""
+    holder = written(tmp_path / "j")
+    (tmp_path / "copy").write_bytes((tmp_path / "j").read_bytes())
+    recovered = Journal(tmp_path / "copy", boot_id=BOOT).recovered
+    assert recovered.state is JournalState.LOST
+    assert recovered.holder != holder
+    assert Journal(tmp_path / "j", boot_id=BOOT).recovered.state is JournalState.OK
+
+
+def test_an_older_copy_put_back_in_place_tells_less_than_the_controller_has_heard() -> None:
+    file = MemoryFile()
+    journal = Journal(file, boot_id=BOOT)
+    journal.append(RECORDS[0])
+    before = bytes(file.content)
+    for _ in range(2):
+        journal = Journal(file, boot_id=BOOT)
+    journal.append(RECORDS[4])
+    file.content = bytearray(before)
+    again = Journal(file, boot_id=BOOT).recovered
+    assert again.boot_seq < journal.recovered.boot_seq
+    assert again.records == RECORDS[:1]
+
+
+def test_another_format_is_lost() -> None:
+    file = MemoryFile()
+    header = Header(FORMAT + 1, "holder-1", 1, BOOT, file.identity())
+    file.append(Encoder().encode(header))
+    assert Journal(file, boot_id=BOOT).recovered.state is JournalState.LOST
+
+
+def test_a_full_disk_takes_no_record_and_then_takes_them_again() -> None:
+    file = MemoryFile()
+    journal = Journal(file, boot_id=BOOT)
+    journal.append(RECORDS[0])
+    file.room = 10
+    with pytest.raises(OSError, match="No space"):
+        journal.append(RECORDS[1])
+    file.room = None
+    journal.append(RECORDS[1])
+    journal.append(RECORDS[2])
+    assert Journal(file, boot_id=BOOT).recovered.records == RECORDS[:3]
+
+
+def test_a_checkpoint_that_finds_no_room_leaves_the_journal_as_it_was() -> None:
+    file = MemoryFile()
+    journal = Journal(file, boot_id=BOOT)
+    journal.append(RECORDS[0])
+    file.room = 10
+    journal.checkpoint(leases=[], holds=[], epoch=0, next_hold=HoldId(1))
+    file.room = None
+    journal.append(RECORDS[4])
+    assert Journal(file, boot_id=BOOT).recovered.records == (RECORDS[0], RECORDS[4])
+
+
+def test_a_journal_that_can_not_be_written_anew_stops_at_its_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(journal_module, "JOURNAL_BYTES_MAX", 1_000)
+    file = MemoryFile()
+    journal = Journal(file, boot_id=BOOT)
+
+    def fill() -> None:
+        for number in range(1, 100):
+            journal.append(granted(ORG, number))
+
+    with pytest.raises(OSError, match="longer than 1000 bytes"):
+        fill()
+    assert len(file.content) < 1_100
+    journal.checkpoint(leases=[], holds=[], epoch=0, next_hold=HoldId(1))
+    journal.append(granted(ORG, 1))

@@ -17,20 +17,21 @@ from sidecar.leasing import Leasing, Waiting
 from sidecar.purse import Purse
 from tests.support.controllers import PATIENCE_S, scripted_controller
 from tests.support.money import ORG, granted, lease_id, make_purse
+from tests.support.peers import eventually
 from tests.support.tasks import beside
 
 
 class Holder:
     """A lease client with what it told the rest of the sidecar."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, *ports: int) -> None:
         self.clock = SystemClock()
         self.purse: Purse = make_purse(folder)
         self.leasing = Leasing(self.purse, Workload(namespace="acme", name="pod-0"))
         self.policies: list[Policy] = []
         self.changed = asyncio.Event()
         self.client = LeaseClient(
-            f"127.0.0.1:{port}",
+            ",".join(f"127.0.0.1:{port}" for port in ports),
             self.leasing,
             self.clock,
             on_policy=self.policies.append,
@@ -149,3 +150,52 @@ async def test_it_ends_while_nobody_listens(tmp_path: Path) -> None:
     async with running(holder):
         await asyncio.sleep(0)
     assert not holder.leasing.connected
+
+
+async def test_it_tries_each_controller_in_turn(tmp_path: Path) -> None:
+    async with scripted_controller() as (first, one), scripted_controller() as (second, other):
+        holder = Holder(tmp_path, 9, one, other)
+        async with running(holder):
+            await first.next(Hello)
+            await eventually(lambda: holder.leasing.connected)
+            first.leader = ""
+            first.end_stream()
+            await second.next(Hello)
+        await second.next(Goodbye)
+
+
+async def test_it_goes_where_the_leader_is_said_to_be(tmp_path: Path) -> None:
+    async with scripted_controller() as (standby, one), scripted_controller() as (leader, two):
+        standby.leader = f"127.0.0.1:{two}"
+        async with running(Holder(tmp_path, one, 9, 10, two)):
+            await leader.next(Hello)
+        assert standby.turned_away == 1
+
+
+async def test_it_goes_nowhere_that_it_was_not_told_of(tmp_path: Path) -> None:
+    async with scripted_controller() as (standby, one), scripted_controller() as (stranger, two):
+        standby.leader = f"127.0.0.1:{two}"
+        async with running(Holder(tmp_path, one)):
+            await eventually(lambda: standby.turned_away >= 3)
+            assert stranger.heard.empty()
+
+
+async def test_it_leaves_a_controller_that_answers_no_report(tmp_path: Path) -> None:
+    async with scripted_controller() as (frozen, one), scripted_controller() as (other, two):
+        frozen.welcome = replace(frozen.welcome, ttl=DurationMs(300))
+        async with running(Holder(tmp_path, one, two)):
+            await frozen.next(Report)
+            await other.next(Hello)
+
+
+async def test_it_does_not_go_back_to_one_that_gave_no_answer_because_another_says_so(
+    tmp_path: Path,
+) -> None:
+    async with scripted_controller() as (frozen, one), scripted_controller() as (standby, two):
+        frozen.welcome = replace(frozen.welcome, ttl=DurationMs(300))
+        standby.leader = f"127.0.0.1:{one}"
+        async with scripted_controller() as (next_, three):
+            async with running(Holder(tmp_path, one, two, three)):
+                await frozen.next(Report)
+                await next_.next(Hello)
+            assert standby.turned_away == 1

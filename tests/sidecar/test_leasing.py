@@ -1,5 +1,6 @@
 """The holder's conversation with the controller, message by message, without a network."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from farebox.core.budgets import Charge
 from farebox.core.instant import BootMs, DurationMs
 from farebox.core.leases import HoldId
-from farebox.core.ledger import Granted
+from farebox.core.ledger import Granted, Held
 from farebox.core.money import Nanos
 from farebox.core.policy import Policy
 from farebox.core.reasons import Reason
@@ -22,8 +23,10 @@ from farebox.wire.messages import (
     Workload,
 )
 from sidecar.demand import FIRST_CALLS
+from sidecar.journal import Journal
 from sidecar.leasing import MARGIN_MS, PREFETCH_GAP_MS, Leasing, Waiting
 from sidecar.purse import Purse
+from tests.support.disks import MemoryFile
 from tests.support.money import ANA, ORG, TEAM, granted, lease_id, make_purse
 
 TTL = DurationMs(15_000)
@@ -91,8 +94,8 @@ def acknowledged(leasing: Leasing) -> None:
 def hold(purse: Purse, amount: int, charge: Charge = ORG, now: int = START) -> HoldId:
     """Hold money that must be there."""
     held = purse.hold((charge,), Nanos(amount), BootMs(now))
-    assert isinstance(held, int)
-    return HoldId(held)
+    assert isinstance(held, Held)
+    return held.hold
 
 
 def test_hello_tells_everything_the_journal_knew(tmp_path: Path) -> None:
@@ -229,7 +232,7 @@ def test_reports_tell_only_what_changed(tmp_path: Path) -> None:
 def test_money_is_given_back_after_idle_heartbeats(tmp_path: Path) -> None:
     leasing, purse = make_leasing(tmp_path, granted(ORG, 1_000))
     purse.settle(hold(purse, 10), Nanos(4), Reason.USAGE_REPORTED)
-    leasing.note_hold((ORG,), Nanos(10), START)
+    leasing.note_hold((ORG,), Nanos(10), Nanos(1_000), START)
     for beats in range(1, 5):
         leasing.report(BootMs(START + beats * BEAT))
     lease = purse.lease_of(ORG)
@@ -247,12 +250,13 @@ def test_money_for_waiting_calls_is_never_given_back(tmp_path: Path) -> None:
 
 def test_more_is_asked_for_before_the_lease_is_empty_but_not_all_the_time(tmp_path: Path) -> None:
     leasing, _ = make_leasing(tmp_path, granted(ORG, 15))
-    assert leasing.note_hold((ORG,), Nanos(10), START)
+    assert leasing.note_hold((ORG,), Nanos(10), Nanos(15), START)
     want = leasing.report(START).wants[0]
     assert (want.need, want.least) == (0, 0), "no call waits for it"
-    assert want.want == 80 - 15
-    assert not leasing.note_hold((ORG,), Nanos(10), BootMs(START + PREFETCH_GAP_MS - 1))
-    assert leasing.note_hold((ORG,), Nanos(10), BootMs(START + PREFETCH_GAP_MS))
+    assert want.want == FIRST_CALLS * 10 - 15
+    again = BootMs(START + PREFETCH_GAP_MS)
+    assert not leasing.note_hold((ORG,), Nanos(10), Nanos(15), BootMs(again - 1))
+    assert leasing.note_hold((ORG,), Nanos(10), Nanos(15), again)
 
 
 def test_a_window_that_ended_is_returned_finished_and_forgotten(tmp_path: Path) -> None:
@@ -287,3 +291,47 @@ def test_after_a_reconnect_the_calls_that_wait_are_asked_for_again(tmp_path: Pat
     assert leasing.report(START).wants[0].need == 5
     leasing.stop_waiting(ORG, 1)
     assert leasing.report(START).wants == ()
+
+
+def test_money_of_the_next_window_counts_from_when_its_grant_is_received(tmp_path: Path) -> None:
+    leasing, purse = make_leasing(tmp_path)
+    late = BootMs(START + 700)
+    next_window = replace(
+        grant(ORG, 100, ends_in=60_000), lease=lease_id(ORG, 2), starts_in=DurationMs(2_000)
+    )
+    leasing.hear(next_window, late)
+    assert purse.room((ORG,), BootMs(late + 1_999)).missing == (ORG,)
+    assert purse.room((ORG,), BootMs(late + 2_000)).money == 100
+
+
+def test_money_of_the_next_window_is_reported_but_not_given_back(tmp_path: Path) -> None:
+    leasing, purse = make_leasing(tmp_path, granted(ORG, 50, window_ends=START + 60_000))
+    next_window = replace(grant(ORG, 100), lease=lease_id(ORG, 2), starts_in=DurationMs(60_000))
+    leasing.hear(next_window, START)
+    for beats in range(1, 5):
+        told = leasing.report(BootMs(START + beats * BEAT)).leases
+    lease = purse.find(lease_id(ORG, 2))
+    assert lease is not None
+    assert (lease.granted, lease.returned) == (100, 0)
+    assert told == ()
+
+
+def test_a_grant_after_the_lease_was_closed_brings_nothing_back(tmp_path: Path) -> None:
+    leasing, purse = make_leasing(tmp_path, granted(ORG, 100))
+    leasing.hear(LeaseClosed(lease=lease_id(ORG)), START)
+    leasing.hear(grant(ORG, 100), START)
+    assert purse.lease_of(ORG) is None
+
+
+def test_what_the_disk_refused_is_written_before_a_report() -> None:
+    disk = MemoryFile()
+    purse = Purse(Journal(disk, boot_id="boot-1"))
+    leasing = Leasing(purse, Workload(namespace="acme", name="pod-0"))
+    leasing.hello(START)
+    leasing.hear(welcome(), START)
+    disk.room = 0
+    leasing.hear(grant(ORG, 100), START)
+    assert leasing.report(BootMs(START + BEAT)).leases == ()
+    disk.room = None
+    told = leasing.report(BootMs(START + 2 * BEAT)).leases
+    assert [(item.lease.charge, item.granted) for item in told] == [(ORG, 100)]

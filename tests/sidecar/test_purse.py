@@ -1,5 +1,6 @@
 """The purse: journal first, then memory; a restart comes to the same money."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,13 +8,15 @@ import pytest
 from farebox.core.budgets import Charge
 from farebox.core.instant import BootMs
 from farebox.core.leases import HoldId
-from farebox.core.ledger import Shortfall
+from farebox.core.ledger import Granted, Held, Shortfall
 from farebox.core.money import ZERO, Nanos
 from farebox.core.reasons import Reason
 from sidecar import journal as journal_module
+from sidecar import purse as purse_module
 from sidecar.journal import Journal
 from sidecar.purse import UNBOUNDED, Purse
-from tests.support.money import ANA, ORG, TEAM, granted, lease_id, make_purse
+from tests.support.disks import MemoryFile
+from tests.support.money import ANA, FOREVER, ORG, TEAM, granted, lease_id, make_purse
 
 NOW = BootMs(100)
 
@@ -22,7 +25,7 @@ def held(purse: Purse, amount: int, *charges: Charge) -> HoldId:
     """Hold an amount that must fit."""
     decided = purse.hold(charges or (ORG, TEAM), Nanos(amount), NOW)
     assert not isinstance(decided, Shortfall)
-    return decided
+    return decided.hold
 
 
 def test_a_call_without_pools_has_unbounded_room(tmp_path: Path) -> None:
@@ -184,3 +187,178 @@ def test_starting_over_leaves_all_money_behind(tmp_path: Path) -> None:
     assert purse.room((ORG,), NOW).missing == (ORG,)
     purse.settle(hold, Nanos(3), Reason.USAGE_REPORTED)
     assert tuple(purse.leases()) == ()
+
+
+# Windows that are lent ahead.
+
+
+def ahead(charge: Charge, amount: int, *, window: int, starts: int) -> Granted:
+    """A grant of a window that begins later."""
+    return replace(granted(charge, amount, window=window), starts=BootMs(starts))
+
+
+def test_money_of_the_next_window_is_held_only_once_it_has_begun(tmp_path: Path) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 100, window_ends=500))
+    purse.take_grant(ahead(ORG, 70, window=2, starts=600))
+    assert purse.room((ORG,), BootMs(499)).money == 100
+    assert purse.room((ORG,), BootMs(599)).missing == (ORG,)
+    assert isinstance(purse.hold((ORG,), Nanos(1), BootMs(599)), Shortfall)
+    purse.close()
+    again = make_purse(tmp_path)
+    assert again.room((ORG,), BootMs(599)).missing == (ORG,), "nor after a restart"
+    decided = again.hold((ORG,), Nanos(60), BootMs(600))
+    assert isinstance(decided, Held)
+    assert decided.leases == (lease_id(ORG, window=2),)
+
+
+def test_a_window_begins_no_later_than_any_message_said(tmp_path: Path) -> None:
+    purse = make_purse(tmp_path, ahead(ORG, 70, window=2, starts=600))
+    purse.take_grant(ahead(ORG, 80, window=2, starts=900))
+    assert purse.room((ORG,), BootMs(600)).money == 80
+    purse.take_grant(ahead(ORG, 90, window=2, starts=1_500))
+    assert purse.room((ORG,), BootMs(700)).money == 90, "what has begun goes on"
+    purse.take_grant(granted(TEAM, 10, window=2))
+    purse.take_grant(ahead(TEAM, 20, window=2, starts=5_000))
+    assert purse.room((TEAM,), BootMs(700)).money == 20
+
+
+def test_the_window_that_goes_on_is_spent_while_the_next_is_there(tmp_path: Path) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 100, window_ends=500))
+    purse.take_grant(ahead(ORG, 70, window=2, starts=600))
+    purse.forget(lease_id(ORG, window=2))
+    assert purse.room((ORG,), BootMs(499)).money == 100
+    assert purse.room((ORG,), BootMs(700)).missing == (ORG,), "it was closed before it began"
+
+
+# Pools that do not refuse.
+
+
+def test_what_is_booked_unchecked_ends_like_any_other_hold(tmp_path: Path) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 100), granted(TEAM, 5))
+    first = purse.hold((ORG,), Nanos(30), NOW, unchecked=(TEAM, ANA))
+    assert isinstance(first, Held)
+    assert (first.headroom, purse.charges_held(first.hold)) == (100, (ORG, TEAM))
+    purse.settle(first.hold, Nanos(20), Reason.USAGE_REPORTED)
+    lost = purse.hold((ORG,), Nanos(30), NOW, unchecked=(TEAM,))
+    assert isinstance(lost, Held)
+    purse.close()
+    again = make_purse(tmp_path)
+    lease = again.lease_of(TEAM)
+    assert lease is not None
+    assert (lease.spent, lease.reserved, lease.overdraft) == (50, 0, 45)
+
+
+def test_nothing_is_booked_on_a_window_that_is_over(tmp_path: Path) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 100), granted(TEAM, 5, window_ends=500))
+    decided = purse.hold((ORG,), Nanos(30), BootMs(500), unchecked=(TEAM,))
+    assert isinstance(decided, Held)
+    assert decided.unchecked == ()
+
+
+# Late messages.
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known before", "never heard of"])
+def test_a_grant_that_comes_after_its_lease_was_closed_brings_nothing_back(
+    tmp_path: Path, known: bool
+) -> None:
+    purse = make_purse(tmp_path, *[granted(ORG, 100, window=3)] * known)
+    purse.forget(lease_id(ORG, window=3))
+    for window in (2, 3):
+        purse.take_grant(granted(ORG, 500, window=window))
+    assert purse.lease_of(ORG) is None
+    purse.take_grant(granted(ORG, 50, window=4))
+    assert purse.room((ORG,), NOW).money == 50
+
+
+def test_an_older_lease_that_is_still_open_gets_its_money(tmp_path: Path) -> None:
+    purse = make_purse(tmp_path, granted(ORG, 10, window=1), granted(ORG, 20, window=2))
+    purse.forget(lease_id(ORG, window=2))
+    purse.take_grant(granted(ORG, 30, window=1))
+    lease = purse.find(lease_id(ORG, window=1))
+    assert lease is not None
+    assert lease.granted == 30
+
+
+def test_so_many_closed_leases_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purse_module, "CLOSED_MAX", 2)
+    purse = Purse(Journal(MemoryFile(), boot_id="boot-1"))
+    for charge in (ORG, TEAM, ANA):
+        purse.forget(lease_id(charge))
+        purse.take_grant(granted(charge, 5))
+        assert purse.lease_of(charge) is None
+    purse.take_grant(granted(ORG, 5))
+    assert purse.lease_of(ORG) is not None, "it was the first of three"
+
+
+# A disk that is full.
+
+
+def full_disk(*grants: Granted) -> tuple[Purse, MemoryFile]:
+    """A purse whose journal takes nothing any more."""
+    disk = MemoryFile()
+    purse = Purse(Journal(disk, boot_id="boot-1"))
+    purse.renew(FOREVER)
+    for grant in grants:
+        purse.take_grant(grant)
+    return purse, disk
+
+
+def test_while_the_disk_is_full_nothing_is_held_and_nothing_is_lost() -> None:
+    purse, disk = full_disk(granted(ORG, 100))
+    ends, goes_on = held(purse, 30, ORG), held(purse, 20, ORG)
+    disk.room = 0
+    with pytest.raises(OSError, match="No space"):
+        purse.hold((ORG,), Nanos(1), NOW)
+    purse.settle(ends, Nanos(10), Reason.USAGE_REPORTED)
+    assert not purse.is_open(ends)
+    purse.void(ends, Reason.NOTHING_SENT)
+    purse.take_grant(granted(TEAM, 40))
+    purse.note_epoch(5)
+    assert not purse.give_back(lease_id(ORG), keep=ZERO)
+    lease = purse.lease_of(ORG)
+    assert lease is not None
+    assert (lease.spent, lease.reserved, lease.returned) == (0, 50, 0), "the journal comes first"
+    disk.room = None
+    assert held(purse, 1, ORG) > goes_on
+    lease = purse.lease_of(ORG)
+    assert lease is not None
+    assert (lease.spent, lease.reserved) == (10, 21)
+    assert purse.room((TEAM,), NOW).money == 40
+    again = Purse(Journal(disk, boot_id="boot-1"))
+    assert again.epoch == 5
+    assert again.find(lease_id(ORG)) == lease._replace(spent=Nanos(31), reserved=ZERO)
+
+
+def test_a_process_that_dies_on_a_full_disk_counts_what_it_could_not_write_in_full() -> None:
+    purse, disk = full_disk(granted(ORG, 100))
+    ends = held(purse, 30, ORG)
+    disk.room = 0
+    purse.settle(ends, Nanos(10), Reason.USAGE_REPORTED)
+    disk.room = None
+    lease = Purse(Journal(disk, boot_id="boot-1")).lease_of(ORG)
+    assert lease is not None
+    assert (lease.spent, lease.reserved) == (30, 0)
+
+
+def test_a_lease_that_was_closed_meanwhile_is_not_brought_back_by_its_late_grant() -> None:
+    purse, disk = full_disk(granted(ORG, 100))
+    disk.room = 0
+    purse.take_grant(granted(TEAM, 40))
+    purse.forget(lease_id(TEAM))
+    purse.forget(lease_id(ORG))
+    disk.room = None
+    purse.write_again()
+    assert tuple(purse.leases()) == ()
+
+
+def test_a_journal_at_its_bound_is_written_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "JOURNAL_BYTES_MAX", 1_000)
+    purse, disk = full_disk(granted(ORG, 10**6))
+    for _ in range(70):
+        purse.settle(held(purse, 20, ORG), Nanos(7), Reason.USAGE_REPORTED)
+    assert disk.rewrites > 0
+    assert len(disk.content) < 1_100
+    lease = Purse(Journal(disk, boot_id="boot-1")).lease_of(ORG)
+    assert lease is not None
+    assert lease.spent == 70 * 7

@@ -47,6 +47,8 @@ def test_a_receipt_in_json() -> None:
                 "cost_usd": "0.000027000",
                 "end": "usage_reported",
                 "status": 200,
+                "shadow": [],
+                "unverified": [],
             }
         ],
         "usage": {"input": 100, "output": 20, "call": 1},

@@ -1,15 +1,18 @@
 """What a shortage is called, and which pool is named."""
 
+from dataclasses import replace
+
 import pytest
 
 from farebox.core.budgets import Per, Pool
 from farebox.core.instant import DurationMs, UtcMs
 from farebox.core.leases import LeaseId
 from farebox.core.money import Nanos
-from farebox.core.reasons import Reason
+from farebox.core.reasons import RETRY_AFTER_S_MAX, Reason
 from farebox.core.routing import NoFit
 from farebox.core.windows import CalendarUnit, WindowSpec, WindowType
 from farebox.wire.messages import Denial
+from sidecar.refusals import retry_after_s
 from sidecar.shortage import Shortage, explain, too_large, window_text
 from tests.support.money import ORG
 from tests.support.policies import ORG_POOL, PEOPLE_POOL, TEAM_POOL, make_pool
@@ -91,6 +94,20 @@ def test_the_message_has_the_figures_a_person_needs() -> None:
     assert detail.retry_after == 300
 
 
+@pytest.mark.parametrize(
+    ("put_off", "says"),
+    [(Reason.DEFERRED_TOO_LONG, "deferFor"), (Reason.WAITING_LINE_FULL, "already wait")],
+)
+def test_who_was_put_off_in_vain_is_told_so_with_the_figures(put_off: Reason, says: str) -> None:
+    short = denied(Reason.POOL_EXHAUSTED, settled=900_000_000)
+    detail = explain(shortage((ORG_POOL, short)), put_off)
+    assert (detail.reason, detail.pool, detail.settled) == (put_off, "acme/org", 900_000_000)
+    assert says in detail.message
+    assert retry_after_s(detail) == 1
+    late = explain(shortage((ORG_POOL, replace(short, retry_after=DurationMs(3_600_000)))), put_off)
+    assert retry_after_s(late) == RETRY_AFTER_S_MAX
+
+
 def test_the_cap_of_a_call_is_named_by_who_set_it() -> None:
     pool = make_pool("each", "0.01", per=Per.REQUEST)
     by_pool = too_large(NO_FIT, cap=pool.limit, pool=pool)
@@ -107,6 +124,8 @@ def test_the_cap_of_a_call_is_named_by_who_set_it() -> None:
         (WindowSpec(type=WindowType.LIFETIME), "Lifetime"),
         (WindowSpec(type=WindowType.FIXED, period=CalendarUnit.MONTH), "Month"),
         (WindowSpec(type=WindowType.FIXED, period=DurationMs(86_400_000)), "1d"),
+        (WindowSpec(type=WindowType.SLIDING, period=DurationMs(3_600_000)), "Sliding 1h"),
+        (WindowSpec(type=WindowType.TOKEN_BUCKET, period=DurationMs(3_600_000)), "TokenBucket"),
     ],
 )
 def test_windows_in_words(window: WindowSpec, want: str) -> None:

@@ -45,6 +45,27 @@ def test_cost_beyond_what_was_held_is_shown() -> None:
     )
 
 
+def test_pools_that_let_calls_pass_without_the_money_are_counted() -> None:
+    registry = CollectorRegistry()
+    counted = make(registry)
+    passed = msgspec.structs.replace(ATTEMPT, shadow=("team/day",), unverified=("acme/all",))
+    counted.finished(make_receipt(attempts=(passed,)))
+    counted.finished(make_receipt())
+    for pool, why in (("team/day", "shadow"), ("acme/all", "unverified")):
+        labels = {"pool": pool, "why": why}
+        assert registry.get_sample_value("farebox_let_pass_total", labels) == 1
+    assert registry.get_sample_value("farebox_calls_total", {**MODEL, "outcome": "served"}) == 2
+
+
+def test_counters_go_on_from_scrape_to_scrape() -> None:
+    registry = CollectorRegistry()
+    counted = make(registry)
+    for total in (1, 2, 3):
+        counted.finished(make_receipt())
+        sample = registry.get_sample_value("farebox_calls_total", {**MODEL, "outcome": "served"})
+        assert sample == total
+
+
 def test_refusals_are_counted_by_reason_early_or_late() -> None:
     registry = CollectorRegistry()
     counted = make(registry)

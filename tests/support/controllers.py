@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import grpc
 import grpc.aio
 
 from farebox.core.instant import DurationMs
+from farebox.runtime.tasks import first_of
 from farebox.wire.codec import decode_request, encode_response
 from farebox.wire.messages import FromController, FromSidecar, Hello, Welcome
 from farebox.wire.v1 import lease_pb2_grpc
@@ -27,27 +29,42 @@ class ScriptedController(lease_pb2_grpc.LeaseServiceServicer):
             ttl=DurationMs(15_000),
             drift_ppm=200,
         )
+        self.leader: str | None = None
         self.heard: asyncio.Queue[FromSidecar] = asyncio.Queue()
         self.ended = 0
+        self.turned_away = 0
         self._context: Any = None
         self._writing = asyncio.Lock()
+        self._ending = asyncio.Event()
 
     async def Sync(self, requests: AsyncIterator[Any], context: Any) -> None:  # noqa: N802
-        """Serve one stream."""
+        """Serve one stream; turn it away when there is another `leader` ("": nobody yet)."""
+        if self.leader is not None:
+            self.turned_away += 1
+            await context.abort(
+                grpc.StatusCode.UNAVAILABLE, "stands by", (("farebox-leader", self.leader),)
+            )
         self._context = context
         try:
-            async for request in requests:
-                message = decode_request(request)
-                await self.heard.put(message)
-                if isinstance(message, Hello):
-                    await self.say(self.welcome)
+            await first_of(self._hear(requests), self._ending.wait())
         finally:
             self.ended += 1
+
+    async def _hear(self, requests: AsyncIterator[Any]) -> None:
+        async for request in requests:
+            message = decode_request(request)
+            await self.heard.put(message)
+            if isinstance(message, Hello):
+                await self.say(self.welcome)
 
     async def say(self, message: FromController) -> None:
         """Put a message on the present stream."""
         async with self._writing:
             await self._context.write(encode_response(message))
+
+    def end_stream(self) -> None:
+        """End this and all later streams, as a controller does that leads no more."""
+        self._ending.set()
 
     async def next(self, kind: type[Any]) -> Any:
         """The next message of a kind; others are passed over."""

@@ -77,7 +77,7 @@ async def running(
     if policy is not None:
         policies.replace(policy)
     plane = DataPlane(
-        Config(controller=LOOPBACK, journal=folder / "journal", **config),
+        Config(controller=(LOOPBACK,), journal=folder / "journal", **config),
         clock=SystemClock(),
         money=till,
         policies=policies,

@@ -97,7 +97,7 @@ def make_call(**changes: object) -> Call:
         prompt="Is this mail a complaint or a question?",
         output_tokens=100,
     )
-    return replace(call, **changes)  # type: ignore[arg-type]  # the caller names fields of Call
+    return call._replace(**changes)  # type: ignore[arg-type]  # the caller names fields of Call
 
 
 def planned(call: Call, policy: Policy) -> Plan:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from controller.engine import Engine
 from controller.events import Event, Received, ResourcesChanged, Step, StreamClosed, Tick
+from controller.limits import state_of
 from controller.store.memory import Tables, apply, take_over
 from controller.store.protocol import Write
 from controller.terms import Terms
@@ -38,6 +39,12 @@ _Message = TypeVar("_Message")
 ORG = Charge(PoolUid("acme/org"), "")
 FOREVER = LeaseId(ORG, 0)
 MINUTE = WindowSpec(type=WindowType.FIXED, period=DurationMs(60_000))
+TEN_MINUTES = WindowSpec(type=WindowType.SLIDING, period=DurationMs(600_000))
+"""Sliding, in buckets of 10 seconds."""
+
+HOURLY = WindowSpec(type=WindowType.TOKEN_BUCKET, period=DurationMs(3_600_000))
+"""The limit is the size of the bucket, and flows in once an hour."""
+
 START = UtcMs(1_790_000_040_000)
 """A whole minute, so that windows of a minute start here."""
 
@@ -222,12 +229,18 @@ class Scene:
 
     def state(self, lease: LeaseId = FOREVER) -> PoolState:
         """What allocation would read of a cell now."""
-        return self.cell(lease).state(self.resources.pools[lease.charge.pool])
+        world = self.engine.world
+        return state_of(world, world.pools[lease.charge.pool], self.cell(lease))
 
 
 def this_minute(scene: Scene, charge: Charge = ORG) -> LeaseId:
     """The lease of a pool with windows of a minute, now."""
     return LeaseId(charge, scene.now - scene.now % 60_000)
+
+
+def these_seconds(scene: Scene, charge: Charge = ORG) -> LeaseId:
+    """The lease of a pool with a sliding window of ten minutes, now."""
+    return LeaseId(charge, scene.now - scene.now % 10_000)
 
 
 def per_user(limit: int = 100) -> Pool:

@@ -3,12 +3,25 @@
 The one rule: only values that the codec promises to carry; what it refuses stands in tables.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
 
 from hypothesis import strategies as st
 
-from farebox.core.budgets import KEY_CHARS_MAX, Charge, OnExhausted, Per, Pool, PoolUid
+from farebox.core.budgets import (
+    KEY_CHARS_MAX,
+    Charge,
+    Mode,
+    OnExhausted,
+    Override,
+    Per,
+    Pool,
+    PoolUid,
+    Priority,
+    Reserve,
+    WhenDisconnected,
+)
 from farebox.core.instant import BootMs, DurationMs, UtcMs
 from farebox.core.leases import LeaseId
 from farebox.core.money import Nanos
@@ -25,7 +38,13 @@ from farebox.core.tasks import (
 )
 from farebox.core.tiers import Api, Capability, Catalogue, Model, Tier
 from farebox.core.usage import UsageKind
-from farebox.core.windows import PERIOD_MS_MIN, CalendarUnit, WindowSpec, WindowType
+from farebox.core.windows import (
+    PERIOD_MS_MIN,
+    SLIDING_PERIOD_MS_MIN,
+    CalendarUnit,
+    WindowSpec,
+    WindowType,
+)
 from farebox.wire.checks import INT64_MAX
 from farebox.wire.codec import PPM_MAX, UTC_MS_MAX
 from farebox.wire.messages import (
@@ -97,29 +116,64 @@ requests: st.SearchStrategy[FromSidecar] = st.one_of(
     hellos, reports, st.builds(Goodbye, leases=some(counters))
 )
 
+lengths = st.integers(PERIOD_MS_MIN, INT64_MAX).map(DurationMs)
 windows = st.one_of(
     st.just(WindowSpec(type=WindowType.LIFETIME)),
     st.builds(
         WindowSpec,
         type=st.just(WindowType.FIXED),
-        period=st.one_of(
-            st.sampled_from(CalendarUnit),
-            st.integers(PERIOD_MS_MIN, INT64_MAX).map(DurationMs),
-        ),
+        period=st.sampled_from(CalendarUnit) | lengths,
+        zone=names,
+    ),
+    st.builds(
+        WindowSpec,
+        type=st.just(WindowType.SLIDING),
+        period=st.integers(SLIDING_PERIOD_MS_MIN, INT64_MAX).map(DurationMs),
+    ),
+    st.builds(
+        WindowSpec,
+        type=st.just(WindowType.TOKEN_BUCKET),
+        period=lengths,
+        burst=st.none() | amounts,
+    ),
+    st.builds(
+        WindowSpec,
+        type=st.just(WindowType.TOKEN_BUCKET),
+        refill_per_hour=amounts,
+        burst=st.none() | amounts,
     ),
 )
+
+
+def _pool(pool: Pool, defer_for: DurationMs) -> Pool:
+    """A pool that defers for a while exactly where it lists that it defers."""
+    defers = OnExhausted.DEFER in pool.on_exhausted
+    return replace(pool, defer_for=defer_for if defers else None)
+
+
 pools = st.builds(
-    Pool,
-    uid=pool_uids,
-    namespace=names,
-    name=names,
-    generation=numbers,
-    limit=amounts,
-    window=windows,
-    per=st.sampled_from(Per),
-    selector=st.none(),
-    parent=st.none() | pool_uids,
-    on_exhausted=st.permutations(list(OnExhausted)).map(tuple),
+    _pool,
+    st.builds(
+        Pool,
+        uid=pool_uids,
+        namespace=names,
+        name=names,
+        generation=numbers,
+        limit=amounts,
+        window=windows,
+        per=st.sampled_from(Per),
+        selector=st.none(),
+        parent=st.none() | pool_uids,
+        on_exhausted=st.lists(st.sampled_from(OnExhausted), unique=True).map(tuple),
+        reserve=st.none()
+        | st.builds(Reserve, percent=st.integers(0, 100), priority=st.sampled_from(Priority)),
+        normal_of=st.none() | pool_uids,
+        mode=st.sampled_from(Mode),
+        when_disconnected=st.sampled_from(WhenDisconnected),
+        override=st.none()
+        | st.builds(Override, limit=amounts, until=st.integers(0, UTC_MS_MAX).map(UtcMs)),
+    ),
+    st.integers(1, INT64_MAX).map(DurationMs),
 )
 rates = st.builds(
     lambda rest, plain: Rates(by_kind={**rest, **plain}),
@@ -215,6 +269,7 @@ grants = st.builds(
     ttl=durations,
     echo_boot_ms=boots,
     window_ends_in=st.none() | durations,
+    starts_in=st.none() | durations,
 )
 denials = st.builds(
     Denial,

@@ -72,6 +72,12 @@ def test_a_window_that_never_ends_is_not_one_that_ends_now() -> None:
     assert decode_response(encode_response(ending)) == ending
 
 
+def test_a_window_that_has_started_is_not_one_that_starts_now() -> None:
+    started, starting = GRANT, replace(GRANT, starts_in=DurationMs(0))
+    assert decode_response(encode_response(started)) == started
+    assert decode_response(encode_response(starting)) == starting
+
+
 @pytest.mark.parametrize(
     ("read", "empty", "sentence"),
     [
@@ -268,6 +274,11 @@ BAD_RESPONSES: list[tuple[str, dict[str, object], str]] = [
         "a window that is over already",
         {"grant": {"window_ends_in_ms": -1}},
         "grant.window_ends_in_ms is -1",
+    ),
+    (
+        "a start before the message",
+        {"grant": {"starts_in_ms": -1}},
+        "grant.starts_in_ms is -1",
     ),
     ("an epoch below zero", {"grant": {"epoch": -1}}, "grant.epoch is -1"),
     ("an echo of no time", {"grant": {"echo_boot_ms": -1}}, "grant.echo_boot_ms is -1"),

@@ -64,11 +64,6 @@ def test_a_policy_arrives_as_it_was_sent(policy: Policy) -> None:
     assert decode_policy(pb.Policy.FromString(sent)) == policy
 
 
-def test_selectors_stay_with_the_controller() -> None:
-    selecting = replace(POLICY, pools=(replace(POOL, selector={"app": "assistant"}),))
-    assert decode_policy(encode_policy(selecting, epoch=1)) == POLICY
-
-
 def test_the_same_policy_is_the_same_bytes() -> None:
     one, other = encode_policy(POLICY, epoch=1), encode_policy(POLICY, epoch=1)
     assert one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True)
@@ -91,51 +86,6 @@ def _price(message: pb.Policy) -> pb.Price:
 
 BAD_POLICIES: list[tuple[str, Callable[[pb.Policy], object], str]] = [
     ("no routing", lambda m: m.ClearField("routing"), "policy.routing is missing"),
-    (
-        "a pool without uid",
-        lambda m: setattr(m.pools[0], "uid", ""),
-        "policy.pools[0].uid is empty",
-    ),
-    (
-        "a pool with a limit below nothing",
-        lambda m: setattr(m.pools[0], "limit", -1),
-        "policy.pools[0].limit is -1 n$",
-    ),
-    (
-        "a window of an unknown type",
-        lambda m: setattr(m.pools[0], "window_type", "Sliding"),
-        "policy.pools[0].window_type is 'Sliding': it must be one of Fixed, Lifetime",
-    ),
-    (
-        "a calendar word that nobody knows",
-        lambda m: setattr(m.pools[0], "calendar", "Fortnight"),
-        "policy.pools[0].calendar is 'Fortnight'",
-    ),
-    (
-        "a fixed window that never ends",
-        lambda m: m.pools[0].ClearField("calendar"),
-        "policy.pools[0].period_ms is 0: it must be 1000",
-    ),
-    (
-        "a window with two lengths",
-        lambda m: setattr(m.pools[0], "period_ms", 60_000),
-        "policy.pools[0] has both calendar and period_ms",
-    ),
-    (
-        "a lifetime that ends",
-        lambda m: setattr(m.pools[0], "window_type", "Lifetime"),
-        "policy.pools[0] has a period",
-    ),
-    (
-        "a pool split by the weather",
-        lambda m: setattr(m.pools[0], "per", "Weather"),
-        "policy.pools[0].per is 'Weather'",
-    ),
-    (
-        "a pool that prays when exhausted",
-        lambda m: m.pools[0].on_exhausted.__setitem__(0, "Pray"),
-        "policy.pools[0].on_exhausted is 'Pray'",
-    ),
     (
         "more pools than a pod can have",
         lambda m: m.pools.extend([pb.Pool()] * policy_codec.POOLS_MAX),

@@ -157,20 +157,22 @@ class Welcome(_message.Message):
     def __init__(self, epoch: _Optional[int] = ..., accepted: _Optional[bool] = ..., refusal: _Optional[str] = ..., heartbeat_ms: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., drift_ppm: _Optional[int] = ...) -> None: ...
 
 class Grant(_message.Message):
-    __slots__ = ("epoch", "lease", "granted", "ttl_ms", "echo_boot_ms", "window_ends_in_ms")
+    __slots__ = ("epoch", "lease", "granted", "ttl_ms", "echo_boot_ms", "window_ends_in_ms", "starts_in_ms")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     GRANTED_FIELD_NUMBER: _ClassVar[int]
     TTL_MS_FIELD_NUMBER: _ClassVar[int]
     ECHO_BOOT_MS_FIELD_NUMBER: _ClassVar[int]
     WINDOW_ENDS_IN_MS_FIELD_NUMBER: _ClassVar[int]
+    STARTS_IN_MS_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     lease: LeaseKey
     granted: int
     ttl_ms: int
     echo_boot_ms: int
     window_ends_in_ms: int
-    def __init__(self, epoch: _Optional[int] = ..., lease: _Optional[_Union[LeaseKey, _Mapping]] = ..., granted: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., echo_boot_ms: _Optional[int] = ..., window_ends_in_ms: _Optional[int] = ...) -> None: ...
+    starts_in_ms: int
+    def __init__(self, epoch: _Optional[int] = ..., lease: _Optional[_Union[LeaseKey, _Mapping]] = ..., granted: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., echo_boot_ms: _Optional[int] = ..., window_ends_in_ms: _Optional[int] = ..., starts_in_ms: _Optional[int] = ...) -> None: ...
 
 class Shrink(_message.Message):
     __slots__ = ("epoch", "lease", "limit")

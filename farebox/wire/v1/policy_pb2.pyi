@@ -25,7 +25,7 @@ class Policy(_message.Message):
     def __init__(self, epoch: _Optional[int] = ..., generation: _Optional[int] = ..., pools: _Optional[_Iterable[_Union[Pool, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., unlisted: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[Task, _Mapping]]] = ..., routing: _Optional[_Union[Routing, _Mapping]] = ...) -> None: ...
 
 class Pool(_message.Message):
-    __slots__ = ("uid", "namespace", "name", "generation", "limit", "window_type", "calendar", "period_ms", "per", "parent", "on_exhausted")
+    __slots__ = ("uid", "namespace", "name", "generation", "limit", "window_type", "calendar", "period_ms", "per", "parent", "on_exhausted", "zone", "refill_per_hour", "burst", "defer_for_ms", "reserve", "normal_of", "mode", "when_disconnected", "override")
     UID_FIELD_NUMBER: _ClassVar[int]
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +37,15 @@ class Pool(_message.Message):
     PER_FIELD_NUMBER: _ClassVar[int]
     PARENT_FIELD_NUMBER: _ClassVar[int]
     ON_EXHAUSTED_FIELD_NUMBER: _ClassVar[int]
+    ZONE_FIELD_NUMBER: _ClassVar[int]
+    REFILL_PER_HOUR_FIELD_NUMBER: _ClassVar[int]
+    BURST_FIELD_NUMBER: _ClassVar[int]
+    DEFER_FOR_MS_FIELD_NUMBER: _ClassVar[int]
+    RESERVE_FIELD_NUMBER: _ClassVar[int]
+    NORMAL_OF_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    WHEN_DISCONNECTED_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDE_FIELD_NUMBER: _ClassVar[int]
     uid: str
     namespace: str
     name: str
@@ -48,7 +57,32 @@ class Pool(_message.Message):
     per: str
     parent: str
     on_exhausted: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, uid: _Optional[str] = ..., namespace: _Optional[str] = ..., name: _Optional[str] = ..., generation: _Optional[int] = ..., limit: _Optional[int] = ..., window_type: _Optional[str] = ..., calendar: _Optional[str] = ..., period_ms: _Optional[int] = ..., per: _Optional[str] = ..., parent: _Optional[str] = ..., on_exhausted: _Optional[_Iterable[str]] = ...) -> None: ...
+    zone: str
+    refill_per_hour: int
+    burst: int
+    defer_for_ms: int
+    reserve: Reserve
+    normal_of: str
+    mode: str
+    when_disconnected: str
+    override: Override
+    def __init__(self, uid: _Optional[str] = ..., namespace: _Optional[str] = ..., name: _Optional[str] = ..., generation: _Optional[int] = ..., limit: _Optional[int] = ..., window_type: _Optional[str] = ..., calendar: _Optional[str] = ..., period_ms: _Optional[int] = ..., per: _Optional[str] = ..., parent: _Optional[str] = ..., on_exhausted: _Optional[_Iterable[str]] = ..., zone: _Optional[str] = ..., refill_per_hour: _Optional[int] = ..., burst: _Optional[int] = ..., defer_for_ms: _Optional[int] = ..., reserve: _Optional[_Union[Reserve, _Mapping]] = ..., normal_of: _Optional[str] = ..., mode: _Optional[str] = ..., when_disconnected: _Optional[str] = ..., override: _Optional[_Union[Override, _Mapping]] = ...) -> None: ...
+
+class Reserve(_message.Message):
+    __slots__ = ("percent", "priority")
+    PERCENT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    percent: int
+    priority: str
+    def __init__(self, percent: _Optional[int] = ..., priority: _Optional[str] = ...) -> None: ...
+
+class Override(_message.Message):
+    __slots__ = ("limit", "until_ms")
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    until_ms: int
+    def __init__(self, limit: _Optional[int] = ..., until_ms: _Optional[int] = ...) -> None: ...
 
 class Tier(_message.Message):
     __slots__ = ("name", "rank", "max_difficulty", "models", "context_guard_percent")

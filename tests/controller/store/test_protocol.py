@@ -1,6 +1,6 @@
 """What every store does, run against each of them."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,13 @@ from controller.store.protocol import (
     Fenced,
     ForgetHolder,
     ForgetWindow,
+    PoisonHolder,
     PutAccount,
+    PutBucket,
     PutHolder,
     Snapshot,
     Store,
+    StoreError,
     Write,
 )
 from controller.store.sqlite import SqliteStore
@@ -24,9 +27,12 @@ from farebox.core.instant import UtcMs
 from farebox.core.leases import LeaseId, LeaseState
 from farebox.core.money import Nanos
 from farebox.wire.messages import Workload
+from tests.support.kv import SimulatedEtcd, SimulatedKv
+from tests.support.stores import ElectedStore
 
 ORG = LeaseId(Charge(PoolUid("acme/org"), ""), 60_000)
 ANA = LeaseId(Charge(PoolUid("acme/people"), "ana ✓"), 0)
+ANA_AGAIN = LeaseId(ANA.charge, 3)
 ENDS = UtcMs(120_000)
 
 
@@ -48,17 +54,29 @@ def close(holder: str, spent: int, ends: int = ENDS) -> CloseAccount:
     return CloseAccount(lease=ORG, holder=holder, spent=Nanos(spent), window_ends=UtcMs(ends))
 
 
+def close_idle(lease: LeaseId, holder: str, spent: int) -> CloseAccount:
+    """A lease of a window that never ends."""
+    return CloseAccount(lease=lease, holder=holder, spent=Nanos(spent), window_ends=None)
+
+
+def bucket(level: int, at: int) -> PutBucket:
+    return PutBucket(charge=ANA.charge, level=Nanos(level), at=UtcMs(at))
+
+
 def holder(name: str = "a", boot_seq: int = 1) -> PutHolder:
     workload = Workload(namespace="acme", name="pod", labels={"app": "x", "größe": "L"})
     return PutHolder(holder=name, boot_seq=boot_seq, workload=workload)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "etcd"])
 def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
     """Makes another store over the same ledger each time."""
     tables = Tables()
     if request.param == "memory":
         return lambda: MemoryStore(tables)
+    if request.param == "etcd":
+        etcd = SimulatedEtcd()
+        return lambda: ElectedStore(SimulatedKv(etcd))
     return lambda: SqliteStore(tmp_path / "ledger.sqlite")
 
 
@@ -120,6 +138,46 @@ async def test_a_new_ledger_is_empty_and_each_opening_is_an_epoch(
             id="a forgotten window leaves only the floor of the clock",
         ),
         pytest.param(
+            [account(ANA), close_idle(ANA, "a", 7), close_idle(ANA_AGAIN, "a", 4)],
+            {
+                "closed": {
+                    ClosedTotal(lease=ANA, spent=Nanos(11), window_ends=None, last=3),
+                }
+            },
+            id="leases of a window that never ends share one total",
+        ),
+        pytest.param(
+            [bucket(50, 1), bucket(-3, 2)],
+            {"buckets": {bucket(-3, 2)}},
+            id="the later level of a bucket stands, an overdraft too",
+        ),
+        pytest.param(
+            [account(), ForgetWindow(lease=ORG, window_ends=ENDS), account(granted=9)],
+            {"accounts": {account(granted=9)}, "clock_floor": ENDS},
+            id="what is put after a window was forgotten stays",
+        ),
+        pytest.param(
+            [account(holder=str(number)) for number in range(300)]
+            + [close(str(number), 1) for number in range(0, 300, 2)],
+            {
+                "accounts": {account(holder=str(number)) for number in range(1, 300, 2)},
+                "closed": {ClosedTotal(lease=ORG, spent=Nanos(150), window_ends=ENDS)},
+                "clock_floor": ENDS,
+            },
+            id="a commit may be larger than what a store writes at a time",
+        ),
+        pytest.param(
+            [
+                holder("a"),
+                holder("b"),
+                PoisonHolder(holder="a"),
+                PoisonHolder(holder="b"),
+                ForgetHolder(holder="b"),
+            ],
+            {"holders": ["a"], "poisoned": ("a",)},
+            id="a poisoned holder is kept until it is forgotten",
+        ),
+        pytest.param(
             [holder("a", 1), holder("b"), holder("a", 2), ForgetHolder(holder="b")],
             {"holders": ["a"]},
             id="holders are kept until they are forgotten",
@@ -136,6 +194,8 @@ async def test_what_is_committed_is_found_again(
     assert set(found.accounts) == want.get("accounts", set())
     assert set(found.closed) == want.get("closed", set())
     assert found.clock_floor == want.get("clock_floor", 0)
+    assert set(found.buckets) == want.get("buckets", set())
+    assert found.poisoned == want.get("poisoned", ())
     if "holders" in want:
         assert [row.holder for row in found.holders] == want["holders"]
 
@@ -154,19 +214,37 @@ async def test_a_large_amount_comes_back_to_the_nano_dollar(
     assert found.accounts[0].granted == 2**63 - 1
 
 
-@pytest.fixture
-async def overtaken(tmp_path: Path) -> AsyncIterator[MemoryStore]:
-    """A store whose ledger another controller has opened since."""
-    tables = Tables()
-    store = MemoryStore(tables)
+async def test_a_store_that_is_closed_commits_nothing(make_store: Callable[[], Store]) -> None:
+    store = make_store()
     await store.open()
-    await MemoryStore(tables).open()
-    yield store
     await store.close()
 
+    with pytest.raises((StoreError, RuntimeError)):
+        await store.commit([account()])
 
-async def test_after_a_takeover_the_older_controller_commits_nothing(
-    overtaken: MemoryStore,
-) -> None:
+
+@pytest.mark.parametrize("kind", ["memory", "etcd"])
+async def test_after_a_takeover_the_older_controller_commits_nothing(kind: str) -> None:
+    older, newer = await _overtaken(kind)
+
     with pytest.raises(Fenced, match="this one must end"):
-        await overtaken.commit([account()])
+        await older.commit([account()])
+
+    await newer.commit([account(holder="b")])
+
+
+async def _overtaken(kind: str) -> tuple[Store, Store]:
+    """A store whose ledger another controller has opened since, and the other's."""
+    if kind == "memory":
+        tables = Tables()
+        stores: list[Store] = [MemoryStore(tables), MemoryStore(tables)]
+        for store in stores:
+            await store.open()
+        return stores[0], stores[1]
+    etcd = SimulatedEtcd()
+    older, newer = (ElectedStore(SimulatedKv(etcd)) for _ in range(2))
+    await older.open()
+    assert older.tenure is not None
+    etcd.drop_session(older.tenure.reign.session)
+    await newer.open()
+    return older, newer

@@ -79,11 +79,11 @@ async def test_a_ledger_of_another_version_is_refused_and_let_go(tmp_path: Path)
     _change(path, "UPDATE meta SET value = 99 WHERE name = 'schema_version'")
 
     newer = SqliteStore(path)
-    with pytest.raises(StoreError, match="has schema version 99 and this controller reads 1"):
+    with pytest.raises(StoreError, match="has schema version 99 and this controller reads 2"):
         await newer.open()
 
-    assert SCHEMA_VERSION == 1
-    _change(path, "UPDATE meta SET value = 1 WHERE name = 'schema_version'")
+    assert SCHEMA_VERSION == 2
+    _change(path, "UPDATE meta SET value = 2 WHERE name = 'schema_version'")
     again = SqliteStore(path)
     assert (await again.open()).epoch == 2
     await again.close()

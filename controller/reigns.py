@@ -1,0 +1,144 @@
+"""One controller's life: win the ledger, lead, lose it, stand by, win it again.
+
+The one rule: what belongs to one reign (the engine, the committer, every stream) ends with it, and
+the next begins from what the ledger says. This module must not know how a ledger is won.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from controller.committer import Committer
+from controller.engine import Engine
+from controller.events import ResourcesChanged
+from controller.lease_server import LeaseServer
+from controller.ledgers import Holding, Ledger
+from controller.store.protocol import StoreError
+from controller.telemetry import Telemetry
+from controller.terms import Terms
+from farebox.manifests.resources import Resources
+from farebox.runtime.clock import Clock
+from farebox.runtime.tasks import first_of
+
+_LOG = logging.getLogger(__name__)
+
+REST_S_MIN: Final = 0.2
+REST_S_MAX: Final = 1.0
+"""Who has just lost the ledger waits so long before it tries again."""
+
+
+class Reigns:
+    """Leads whenever it can. `engine` is there while it leads."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        server: LeaseServer,
+        clock: Clock,
+        terms: Terms,
+        resources: Callable[[], Resources],
+    ) -> None:
+        """Stand by. `resources` tells those in force."""
+        self.engine: Engine | None = None
+        self.leading = asyncio.Event()
+        self.registry: CollectorRegistry | None = None
+        self._ledger = ledger
+        self._server = server
+        self._clock = clock
+        self._terms = terms
+        self._resources = resources
+        self._committer: Committer | None = None
+
+    async def run(self) -> None:
+        """For ever. Raises StoreError when a ledger fails that nobody else can take over."""
+        while True:
+            holding = await self._ledger.win()
+            try:
+                await first_of(holding.keep(), self._lead(holding))
+            except StoreError as error:
+                if not self._ledger.shared:
+                    raise
+                _LOG.warning("this controller leads no more: %s", error)
+            finally:
+                self._step_down()
+                await holding.let_go()
+            await asyncio.sleep(random.uniform(REST_S_MIN, REST_S_MAX))  # noqa: S311
+
+    async def change_resources(self, resources: Resources) -> None:
+        """Have other resources in force; who does not lead takes them when it will."""
+        if self._committer is not None:
+            await self._committer.submit(ResourcesChanged(resources))
+
+    def standing_by(self) -> str:
+        """Why this controller serves no sidecars, "" while it does."""
+        if self.engine is not None:
+            return ""
+        who, where = self._ledger.leader_name(), self._ledger.leader_address()
+        return f"standing by; {who} at {where} leads" if who else "standing by; nobody leads yet"
+
+    def role(self) -> dict[str, object]:
+        """Who leads, as a JSON value."""
+        engine = self.engine
+        return {
+            "role": "leader" if engine else "standby",
+            "epoch": engine.world.epoch if engine else None,
+            "leader": self._ledger.leader_name(),
+            "address": self._ledger.leader_address(),
+        }
+
+    async def _lead(self, holding: Holding) -> None:
+        store = holding.store
+        snapshot = await store.open()
+        _LOG.info(
+            "the ledger is open", extra={"epoch": snapshot.epoch, "leases": len(snapshot.accounts)}
+        )
+        engine = Engine(
+            snapshot, terms=self._terms, resources=self._resources(), now=self._clock.utc()
+        )
+        self.registry = CollectorRegistry()
+        committer = Committer(
+            engine,
+            store,
+            self._clock,
+            Telemetry(self.registry, engine),
+            may_speak=holding.may_speak,
+        )
+        self.engine, self._committer = engine, committer
+        self._server.lead(committer)
+        self.leading.set()
+        await first_of(
+            committer.run(deliver=self._server.deliver, end_stream=self._server.end_stream),
+            committer.tick(),
+        )
+
+    def _step_down(self) -> None:
+        self.leading.clear()
+        self._server.stand_by()
+        if self._committer is not None:
+            self._committer.close()
+        self.engine = self._committer = self.registry = None
+
+
+class ReignMetrics(Collector):
+    """The metrics of the present reign, and whether there is one. Counters begin anew with each."""
+
+    def __init__(self, reigns: Reigns) -> None:
+        self._reigns = reigns
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing ahead of time: the families are made with their values."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything, at the time of asking."""
+        leads = GaugeMetricFamily("farebox_controller_leads", "1 while this controller leads.")
+        leads.add_metric([], 1 if self._reigns.engine else 0)
+        yield leads
+        if self._reigns.registry is not None:
+            yield from self._reigns.registry.collect()
