@@ -1,0 +1,21 @@
+"""The command line of the lease benchmark."""
+
+import pytest
+
+from bench.leases import SEEDS_MAX, Options, read_options
+
+
+def test_the_options() -> None:
+    assert read_options([]) == Options(seeds=2, quick=False, real=False)
+    assert read_options(["--seeds", "3", "--quick", "--real"]) == Options(
+        seeds=3, quick=True, real=True
+    )
+
+
+@pytest.mark.parametrize("seeds", ["0", str(SEEDS_MAX + 1)])
+def test_a_number_of_seeds_that_makes_no_sense(
+    seeds: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        read_options(["--seeds", seeds])
+    assert f"between 1 and {SEEDS_MAX}" in capsys.readouterr().err
