@@ -25,7 +25,7 @@ TAIL_LINES_MAX: Final = 12
 TAIL_CHARS_MAX: Final = 2_000
 _POLL_S: Final = 0.02
 _WATCH_S: Final = 0.2
-_END_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
+_END_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ChildError(Exception):
@@ -213,13 +213,22 @@ def tail_of(path: Path) -> str:
 
 
 def run(work: Coroutine[Any, Any, int]) -> int:
-    """Run a command to its exit status; SIGINT, SIGTERM and SIGHUP end it in good order."""
+    """Run a command to its exit status; SIGINT, SIGTERM and SIGHUP end it in good order.
+
+    Also where they were ignored at the start, as SIGINT is in what a script runs beside itself.
+    """
+    ended_by = [signal.SIGTERM]
 
     async def watched() -> int:
         task = asyncio.current_task()
         assert task is not None
+
+        def end(number: signal.Signals) -> None:
+            ended_by.insert(0, number)
+            task.cancel()
+
         for number in _END_SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+            asyncio.get_running_loop().add_signal_handler(number, end, number)
         return await work
 
     try:
@@ -227,7 +236,7 @@ def run(work: Coroutine[Any, Any, int]) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except asyncio.CancelledError:
-        return 128 + signal.SIGTERM
+        return 128 + ended_by[0]
 
 
 def elapsed_ms(since: BootMs) -> int:

@@ -30,7 +30,11 @@ def up(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
             yield process, state
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(BOUND_S)
+            try:
+                process.wait(BOUND_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
