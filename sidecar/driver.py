@@ -57,7 +57,7 @@ from sidecar.events import (
 from sidecar.exchange import Commands, Exchange, State
 from sidecar.inbound.request import Head
 from sidecar.receipts import Receipt
-from sidecar.upstream.connection import BrokenError, ConnectFailedError, Connection, SilentError
+from sidecar.upstream.connection import ConnectFailedError, Connection, SilentError
 from sidecar.upstream.origin import Origin, OriginError, target_of
 from sidecar.upstream.pool import Pool
 from sidecar.upstream.request import post
@@ -186,16 +186,19 @@ class Run:
     async def _live(self, commands: Commands) -> None:
         exchange, caller = self._exchange, self._caller
         while True:
-            event = self._carry_out(commands)
-            if self._pending is not None:
-                pending, self._pending = self._pending, None
-                event = await pending
-            if caller.is_slow and not self._left_to_job:
-                await caller.taken(ms_max=self._around.waits.send_ms_max)
+            event = None
+            if commands:
+                event = self._carry_out(commands)
+                if self._pending is not None:
+                    pending, self._pending = self._pending, None
+                    event = await pending
+                if caller.is_slow and not self._left_to_job:
+                    await caller.taken(ms_max=self._around.waits.send_ms_max)
             if event is None:
                 if self._left_to_job or not exchange.reading:
                     return
-                event = self._fact_at_hand() or await self._next_fact()
+                while (event := self._fact_at_hand()) is None:
+                    await self._news()
             commands = exchange.handle(event)
 
     async def _drain(self) -> None:
@@ -330,38 +333,36 @@ class Run:
 
     # ----------------------------------------------------------------------------- bringing facts
 
+    def _news(self) -> asyncio.Future[None]:
+        """To be awaited while there is no fact at hand."""
+        assert self._connection is not None
+        waits = self._around.waits
+        return self._connection.news(
+            ms_max=waits.body_ms_max if self._head_read else waits.head_ms_max
+        )
+
     def _fact_at_hand(self) -> Event | None:
         """The next fact when it has come already, as most of an answer does with its head."""
         connection = self._connection
         assert connection is not None
         if not self._head_read:
             head = connection.head_now()
-            if head is None:
-                return None
-            self._head_read = True
-            return UpstreamHead(*head)
-        data = connection.body_now()
-        if data is None:
-            return None
-        return UpstreamData(data) if data else self._ended()
-
-    async def _next_fact(self) -> Event:
-        connection, waits = self._connection, self._around.waits
-        assert connection is not None
-        try:
-            if not self._head_read:
-                head = await connection.head(ms_max=waits.head_ms_max)
+            if head is not None:
                 self._head_read = True
                 return UpstreamHead(*head)
-            data = await connection.body(ms_max=waits.body_ms_max)
-        except BrokenError as error:
-            self._release()
-            if self._head_read:
-                return UpstreamEnded(complete=False)
-            return UpstreamFailed(sent=True, why=str(error))
-        except SilentError:
+        else:
+            data = connection.body_now()
+            if data is not None:
+                return UpstreamData(data) if data else self._ended()
+        return self._failed(connection.fault) if connection.fault is not None else None
+
+    def _failed(self, fault: Exception) -> Event:
+        if isinstance(fault, SilentError):
             return TimedOut(Phase.BODY if self._head_read else Phase.HEAD)
-        return UpstreamData(data) if data else self._ended()
+        self._release()
+        if self._head_read:
+            return UpstreamEnded(complete=False)
+        return UpstreamFailed(sent=True, why=str(fault))
 
     def _ended(self) -> Event:
         self._release()

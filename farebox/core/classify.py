@@ -57,7 +57,9 @@ def classify(call: Call, policy: Policy) -> Classification:
     if known is None:
         return guessed
     profile = _of_task(known, policy, guessed.reason, guessed.rule)
-    return profile._replace(difficulty=max(profile.difficulty, guessed.difficulty))
+    if guessed.difficulty <= profile.difficulty:
+        return profile
+    return profile._replace(difficulty=guessed.difficulty)
 
 
 def fingerprint(system: str) -> str:

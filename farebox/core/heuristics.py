@@ -143,6 +143,8 @@ def _says(words: tuple[str, ...]) -> Callable[[Features], bool]:
 
 
 def _asks_code(seen: Features) -> bool:
+    if not any(map(seen.text.__contains__, _CODE_VERBS)):
+        return False
     for verb in _CODE_VERBS:
         at = seen.text.find(verb)
         if at >= 0:

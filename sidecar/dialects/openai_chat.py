@@ -219,9 +219,10 @@ def _read_content(content: Raw | UnsetType, *, wanted: bool) -> tuple[str, int]:
 
 
 def _refuse_unbounded(fields: dict[str, Raw], service_tier: str | None) -> None:
-    for name, why in _UNBOUNDED.items():
-        if _given(fields, name):
-            raise BadRequestError(f"{name} can't be held before the call: {why}; leave it out.")
+    if not _UNBOUNDED.keys().isdisjoint(fields):
+        for name, why in _UNBOUNDED.items():
+            if _given(fields, name):
+                raise BadRequestError(f"{name} can't be held before the call: {why}; leave it out.")
     if service_tier is not None and service_tier not in _SERVICE_TIERS:
         raise BadRequestError(
             f"service_tier {service_tier!r} may cost more than the price that is held; leave it "

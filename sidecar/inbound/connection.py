@@ -240,24 +240,22 @@ class Caller(asyncio.Protocol):
             self._idle = None
 
     async def _serve_all(self) -> None:
+        handler = self._handler
         while not self._closing:
-            if self._waiting:
-                request, self._keep_alive = self._waiting.popleft()
-                await self._serve_one(request)
-            else:
+            if not self._waiting:
                 self._rest()
                 self._idle = self._loop.create_future()
                 await self._idle
-
-    async def _serve_one(self, request: Request) -> None:
-        self._answered = False
-        self.untold = True
-        try:
-            await self._handler.serve(request, self)
-        finally:
-            self._handler.end()
-            if not self._keep_alive or not self._answered:
-                self._close()
+                continue
+            request, self._keep_alive = self._waiting.popleft()
+            self._answered = False
+            self.untold = True
+            try:
+                await handler.serve(request, self)
+            finally:
+                handler.end()
+                if not self._keep_alive or not self._answered:
+                    self._close()
 
     def _rest(self) -> None:
         """Nothing is to be served: wait for the next request, but not for ever."""

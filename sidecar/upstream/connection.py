@@ -91,10 +91,22 @@ class Connection(asyncio.Protocol):
             self._resume()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def news(self, *, ms_max: int) -> asyncio.Future[None]:
+        """To be awaited when nothing is at hand: done when something has come, or was to come.
+
+        A plain function, since every call waits here. Raises BrokenError or SilentError at once
+        when nothing can come any more.
+        """
+        if self._fault is not None:
+            raise self._fault
+        waiter = self._waiter = self._loop.create_future()
+        self._watchdog.arm(ms_max)
+        return waiter
+
     async def head(self, *, ms_max: int) -> tuple[int, Headers]:
         """The status and headers (names in lower case). Raises BrokenError or SilentError."""
         while self._head is None:
-            await self._wait(ms_max)
+            await self.news(ms_max=ms_max)
         return self._head
 
     async def body(self, *, ms_max: int) -> bytes:
@@ -104,8 +116,13 @@ class Connection(asyncio.Protocol):
         comes for `ms_max` milliseconds.
         """
         while (data := self.body_now()) is None:
-            await self._wait(ms_max)
+            await self.news(ms_max=ms_max)
         return data
+
+    @property
+    def fault(self) -> Exception | None:
+        """Why nothing can come any more: BrokenError or SilentError; None while all is well."""
+        return self._fault
 
     @property
     def reusable(self) -> bool:
@@ -126,7 +143,7 @@ class Connection(asyncio.Protocol):
         The kernel is asked, because the event loop may not have read the end of the stream yet; a
         request written into a closed connection would count as sent.
         """
-        return self.reusable and not self._poll.poll(0)
+        return self._reusable and not self._poll.poll(0)
 
     def idle_for(self, ms_max: int) -> None:
         """Close the connection unless it is used again within `ms_max` milliseconds."""
@@ -138,6 +155,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close at once; an answer that is still coming is dropped."""
+        self._reusable = False
         self._watchdog.close()
         if self._transport is not None:
             self._transport.abort()
@@ -207,23 +225,15 @@ class Connection(asyncio.Protocol):
 
     # ------------------------------------------------------------------------------------ waiting
 
-    async def _wait(self, ms_max: int) -> None:
-        if self._fault is not None:
-            raise self._fault
-        self._waiter = self._loop.create_future()
-        self._watchdog.arm(ms_max)
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-            self._watchdog.lift()
-
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            self._watchdog.lift()
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _expired(self) -> None:
-        if self._waiter is None:
+        if self._waiter is None or self._waiter.done():
             self.close()
             return
         self._fault = SilentError("nothing came in time")

@@ -13,19 +13,17 @@ class Watchdog:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, expired: Callable[[], None]) -> None:
         self._loop = loop
+        self._time = loop.time
         self._expired = expired
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._fires_at = 0.0
 
     def arm(self, ms_max: int) -> None:
         """Set the deadline `ms_max` milliseconds from now."""
-        deadline = self._loop.time() + ms_max / 1000
-        self._deadline = deadline
-        if self._timer is not None and self._timer.when() > deadline:
-            self._timer.cancel()
-            self._timer = None
-        if self._timer is None:
-            self._timer = self._loop.call_at(deadline, self._fired)
+        deadline = self._deadline = self._time() + ms_max / 1000
+        if self._timer is None or self._fires_at > deadline:
+            self._fire_at(deadline)
 
     def lift(self) -> None:
         """Wait without a bound until `arm` is called again; the timer stays and is used again."""
@@ -38,12 +36,18 @@ class Watchdog:
             self._timer.cancel()
             self._timer = None
 
+    def _fire_at(self, deadline: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._fires_at = deadline
+        self._timer = self._loop.call_at(deadline, self._fired)
+
     def _fired(self) -> None:
         self._timer = None
         if self._deadline is None:
             return
-        if self._loop.time() < self._deadline:
-            self._timer = self._loop.call_at(self._deadline, self._fired)
+        if self._time() < self._deadline:
+            self._fire_at(self._deadline)
             return
         self._deadline = None
         self._expired()
