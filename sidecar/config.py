@@ -99,6 +99,8 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 
 
 _MS: Final = _whole(1, 3_600_000)
+_MONEY_MS: Final = _whole(1_000, 3_600_000)
+"""Where money is scarce it is asked for twice a second: who waits for less never has its turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +132,7 @@ OPTIONS: Final[dict[str, Option]] = {
     "answer_ms_max": Option(read=_MS, meaning="wait for the next piece of an answer"),
     "send_ms_max": Option(read=_MS, meaning="wait for a caller to take a piece of a stream"),
     "drain_ms_max": Option(read=_MS, meaning="reading on after a caller has gone"),
-    "money_ms_max": Option(read=_MS, meaning="wait for money from the controller"),
+    "money_ms_max": Option(read=_MONEY_MS, meaning="wait for money from the controller"),
     "grace_ms_max": Option(read=_MS, meaning="wait for calls under way when stopping"),
 }
 """Every flag (with dashes) and variable (FAREBOX_ and capitals), as the fields of Config."""

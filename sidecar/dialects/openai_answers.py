@@ -13,6 +13,9 @@ from farebox.core.reasons import Reason
 from farebox.core.usage import Usage
 from sidecar.refusals import RefusalDetail, fields_of
 
+REPORTED_TOKENS_MAX: Final = 2**31 - 1
+"""No model reads or writes more; a report that says so cannot be true."""
+
 TOOL_CALL_TOKENS: Final = 32
 """Bound on what a template adds around the name and the arguments of one tool call."""
 
@@ -121,6 +124,8 @@ def read_answer(body: bytes) -> Answer:
 
 def usage_of(report: UsageReport) -> Usage | None:
     """A usage report in kinds that do not overlap; None when it cannot be true."""
+    if max(report.prompt_tokens, report.completion_tokens) > REPORTED_TOKENS_MAX:
+        return None
     inputs, outputs = report.prompt_tokens_details, report.completion_tokens_details
     cached = (inputs.cached_tokens or 0) if inputs is not None else 0
     heard = (inputs.audio_tokens or 0) if inputs is not None else 0

@@ -95,6 +95,10 @@ def test_a_flag_wins_over_its_variable() -> None:
             "--body-bytes-max: '7' is not a whole number from 1024 to 1073741824.",
         ),
         (
+            [*NEEDED, "--money-ms-max=400"],
+            "--money-ms-max: '400' is not a whole number from 1000 to 3600000.",
+        ),
+        (
             [*NEEDED, "--log-level=loud"],
             "--log-level: 'loud' is not one of debug, info, warning, error.",
         ),

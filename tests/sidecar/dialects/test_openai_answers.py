@@ -59,6 +59,7 @@ from tests.support.playbook import answer
             Usage(input=100, output=20, call=1),
         ),
         ("a part larger than the whole", {"prompt_tokens_details": {"cached_tokens": 101}}, None),
+        ("more than any model writes", {"completion_tokens": 2**31}, None),
         ("negative", {"completion_tokens": -1}, None),
         ("negative in part", {"completion_tokens_details": {"reasoning_tokens": -1}}, None),
     ],
