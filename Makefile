@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check model mutate-ledger simulate soak e2e-ledger demo proto prices lock bench bench-cap bench-leases bench-etcd clean
+.PHONY: help setup test check model mutate-ledger simulate soak e2e-ledger demo proto prices lock bench bench-cap bench-routing routing-weights bench-leases bench-etcd clean
 
 help: ## List these targets
 	@echo "Farebox: make TARGET [VARIABLE=value ...]"
@@ -94,6 +94,12 @@ bench-etcd: $(INSTALLED) etcd ## Measure the ledger in a real etcd against etcd'
 
 bench-leases: $(INSTALLED) ## Compare ways to lend: talk, false denials, lost money (SEEDS=n)
 	@$(BIN)/python -m bench.leases --real $(if $(SEEDS),--seeds $(SEEDS))
+
+bench-routing: $(INSTALLED) ## Measure routing on outcomes (DATA=DIR for other files)
+	@$(BIN)/python -m bench.routing $(if $(DATA),--data '$(DATA)')
+
+routing-weights: $(INSTALLED) ## Train the routing weights anew (DATA=DIR)
+	@$(BIN)/python -m tools.routing_weights '$(or $(DATA),../shared/data/routing)'
 
 proto: $(INSTALLED) ## Regenerate farebox/wire/v1 from proto/
 	$(BIN)/python -m tools.generate

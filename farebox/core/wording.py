@@ -1,0 +1,222 @@
+"""How a prompt is worded: its tokens and the shape of its text, as the small model reads them.
+
+The one rule: case, white space, courtesies and claims about the prompt itself ("this is easy") are
+gone before anything is counted, so none of them can move a route. Work is bounded: of a long text
+only the head and the tail are read. This module must not know weights, tiers or money.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from itertools import compress, filterfalse
+from math import log1p
+from operator import mul
+from typing import Final, NamedTuple
+
+READ_CHARS_MAX: Final = 4_000
+"""Of a longer text the first and the last half of this many characters are read."""
+
+CLAIM_TOKENS_MAX: Final = 40
+"""A sentence longer than this is never taken for a claim about the prompt itself."""
+
+_TOKEN: Final = re.compile(rb"[a-z\x80-\xff]+|[0-9]{1,3}|[^\sa-z0-9\x80-\xff]")
+_OPTION_MARKS: Final = tuple(
+    tuple(b" %c%c " % (letter, mark) for letter in b"abcdefghij") for mark in b".)"
+)
+_LONG: Final = 8
+_VERY_LONG: Final = 12
+_NUMBER_NAMES: Final = (b"#1", b"#2", b"#3")
+_NUMBERS: Final = {
+    b"%0*d" % (length, number): _NUMBER_NAMES[length - 1]
+    for length in (1, 2, 3)
+    for number in range(10**length)
+}
+"""Of a number only how long it is is kept; a long one is read three digits at a time."""
+
+_COURTESIES: Final = frozenset(b"please kindly thanks thank hello hi hey dear".split())
+_EASE: Final = frozenset(
+    b"easy easily simple simply trivial trivially basic straightforward effortless obvious "
+    b"cheap cheaper cheapest cheaply inexpensive expensive hard hardest difficult tough tricky "
+    b"complex challenging beginner route routed router routing tier".split()
+)
+_ITSELF: Final = frozenset(
+    b"this question task request prompt problem query model models router routing tier".split()
+)
+_ORDERS: Final = frozenset(
+    b"answer answering here give provide solve respond reply consider read i you can could would "
+    b"the below following following final finally for".split()
+)
+_ORDERED: Final = frozenset(b"answer question problem task request following response".split())
+_ORDER_TOKENS_MAX: Final = 12
+_ENDS: Final = frozenset((b".", b"!", b";", b"?", b":", b"]"))
+
+_KEYWORDS: Final = tuple(
+    b"which what how why who when where if not except best most least following true false "
+    b"statement all none calculate find value total each per percent ratio probability function "
+    b"equation integral matrix graph energy force court law patient disease cell economic market "
+    b"price passage according author moral wrong argument code program algorithm proof theorem "
+    b"group".split()
+)
+
+STRUCTURE_NAMES: Final = (
+    "tokens",
+    "words",
+    "numbers",
+    "number share",
+    "question marks",
+    "full stops",
+    "commas",
+    "dollar signs",
+    "backslashes",
+    "braces",
+    "carets",
+    "equals signs",
+    "operators",
+    "brackets",
+    "percent signs",
+    "quotes",
+    "underscores",
+    "colons",
+    "mark share",
+    "word length",
+    "long words",
+    "very long words",
+    "one-letter words",
+    "distinct words",
+    "options",
+    "stem share",
+    "option length",
+    "large numbers",
+    "beyond ascii",
+    *(f"says {word.decode()}" for word in _KEYWORDS),
+)
+"""What each entry of `Wording.structure` counts, in order."""
+
+
+class Wording(NamedTuple):
+    """A prompt as the model reads it: tokens in order, distinct words, and the shape's numbers.
+
+    `size` is the length of all tokens with a space each: what a prompt costs, claims not counted.
+    """
+
+    tokens: Sequence[bytes]
+    words: frozenset[bytes]
+    structure: tuple[float, ...]
+    size: int
+
+
+def wording_of(prompt: str) -> Wording:
+    """Read a prompt of any length; never raises."""
+    text = _normal(prompt)
+    tokens = _without_claims(_tokens(text))
+    counts = Counter(tokens)
+    words = [token for token in counts if token[0] >= 97]
+    return Wording(
+        tokens=tokens,
+        words=frozenset(words),
+        structure=_structure(text, tokens, counts, words),
+        size=sum(map(len, tokens)) + len(tokens),
+    )
+
+
+def _normal(prompt: str) -> bytes:
+    if len(prompt) > READ_CHARS_MAX:
+        half = READ_CHARS_MAX // 2
+        prompt = f"{prompt[:half]} {prompt[-half:]}"
+    if not prompt.isascii():
+        prompt = unicodedata.normalize("NFKC", prompt)
+    return " ".join(prompt.lower().split()).encode(errors="replace")
+
+
+def _tokens(text: bytes) -> list[bytes]:
+    found = _TOKEN.findall(text)
+    return list(filterfalse(_COURTESIES.__contains__, map(_NUMBERS.get, found, found)))
+
+
+def _without_claims(tokens: list[bytes]) -> list[bytes]:
+    """Drop each sentence that speaks about this very request instead of what it asks."""
+    if _EASE.isdisjoint(tokens) and _ORDERED.isdisjoint(tokens):
+        return tokens
+    kept: list[bytes] = []
+    start = 0
+    ends = [place for place, token in enumerate(tokens, start=1) if token in _ENDS]
+    for end in (*ends, len(tokens)):
+        sentence = tokens[start:end]
+        start = end
+        if not _is_claim(sentence):
+            kept += sentence
+    # A prompt of nothing but claims is read as it is rather than as an empty one.
+    return kept or tokens
+
+
+def _is_claim(sentence: list[bytes]) -> bool:
+    """Whether a sentence says how easy, hard or dear the request is, or only "answer this"."""
+    if not 2 <= len(sentence) <= CLAIM_TOKENS_MAX or sentence[-1] == b"?":
+        return False
+    if len(sentence) <= _ORDER_TOKENS_MAX and sentence[0] in _ORDERS:
+        return not _ORDERED.isdisjoint(sentence)
+    about = sentence[0] == b"it" or not _ITSELF.isdisjoint(sentence)
+    return about and not _EASE.isdisjoint(sentence)
+
+
+def _structure(
+    text: bytes, tokens: Sequence[bytes], counts: Counter[bytes], words: Sequence[bytes]
+) -> tuple[float, ...]:
+    total = len(tokens) or 1
+    several = sum(map(counts.__getitem__, words))
+    amount = several or 1
+    numbers = sum(map(counts.__getitem__, _NUMBER_NAMES))
+    marks = len(tokens) - several - numbers
+    count = counts.__getitem__
+    lengths = list(map(len, words))
+    times = list(map(counts.__getitem__, words))
+    return (
+        log1p(len(tokens)),
+        log1p(several),
+        log1p(numbers),
+        numbers / total,
+        log1p(count(b"?")),
+        log1p(count(b".")),
+        log1p(count(b",")),
+        log1p(count(b"$")),
+        log1p(count(b"\\")),
+        log1p(count(b"{") + count(b"}")),
+        log1p(count(b"^")),
+        log1p(count(b"=")),
+        log1p(count(b"+") + count(b"-") + count(b"*") + count(b"/")),
+        log1p(count(b"(") + count(b")") + count(b"[") + count(b"]")),
+        log1p(count(b"%")),
+        log1p(count(b'"') + count(b"'")),
+        log1p(count(b"_")),
+        log1p(count(b":") + count(b";")),
+        marks / total,
+        sum(map(mul, lengths, times)) / amount,
+        sum(compress(times, map(_LONG.__le__, lengths))) / amount,
+        sum(compress(times, map(_VERY_LONG.__le__, lengths))) / amount,
+        sum(compress(times, map((1).__eq__, lengths))) / amount,
+        len(words) / amount,
+        *_options(text),
+        count(b"#3") / total,
+        float(not text.isascii()),
+        *map(float, map(counts.__contains__, _KEYWORDS)),
+    )
+
+
+def _options(text: bytes) -> tuple[float, float, float]:
+    """How many lettered options there are, the share of text before them, and their length.
+
+    Options are "a. b. c." or "a) b) c)" in this order, whatever stands between them.
+    """
+    best, first = 0, len(text)
+    for marks in _OPTION_MARKS:
+        at, count = text.find(marks[0]), 0
+        start = at
+        while at >= 0:
+            count += 1
+            at = text.find(marks[count], at) if count < len(marks) else -1
+        if count > best:
+            best, first = count, start
+    if best < 2:
+        return 0.0, 1.0, 0.0
+    return float(best), first / len(text), log1p((len(text) - first) / best)
