@@ -34,9 +34,13 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Going:
-    """What a controller went by when it decided: the highest limits since, and its own time."""
+    """What a controller went by when it decided: the highest limits since, and its own time.
+
+    `passing` are pools that were deleted or made meanwhile: it may have decided without them.
+    """
 
     limits: Mapping[str, int]
+    passing: frozenset[str]
     utc_ms: int
     epoch: int
 
@@ -182,6 +186,9 @@ class Oracle:
             window, lent = self.rules.window(home.charge.pool), self.cells[home].outstanding
             size = going.limits.get(home.charge.pool)
             bucket = window is not None and window.type is WindowType.TOKEN_BUCKET
+            # The level of a deleted pool stays as it is, and is cut when the pool is used again.
+            if home.charge.pool in going.passing:
+                continue
             if bucket and size is not None and level > max(0, size - lent):
                 raise Violation(
                     f"I9: {home.charge} can lend {level} n$ beside {lent} n$ lent, of {size}"

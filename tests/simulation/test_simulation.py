@@ -157,7 +157,7 @@ def with_one_lifetime_pool(options: Options) -> Options:
 
 
 def going(limit: int, epoch: int = 1) -> Going:
-    return Going(limits={"acme/org": limit}, utc_ms=0, epoch=epoch)
+    return Going(limits={"acme/org": limit}, passing=frozenset(), utc_ms=0, epoch=epoch)
 
 
 def test_the_oracle_sees_more_lent_than_the_limit() -> None:

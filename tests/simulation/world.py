@@ -89,6 +89,7 @@ class World:
         self.truth: defaultdict[tuple[LeaseId, str], int] = defaultdict(int)
         self._say = say
         self._limits: dict[str, dict[str, int]] = {}
+        self._passing: dict[str, set[str]] = {}
         self._silent: set[str] = set()
         self._sent: dict[str, tuple[Sequence[Op], Going]] = {}
         self._etcd_reader = EtcdReader(KEYS)
@@ -330,7 +331,9 @@ class World:
 
     def _change(self, controller: Controller) -> None:
         name = controller.process.name
-        self._limits[name] = _highest(self._limits[name], _limits(self.resources))
+        found = _limits(self.resources)
+        self._passing.setdefault(name, set()).update(self._limits[name].keys() ^ found.keys())
+        self._limits[name] = _highest(self._limits[name], found)
         controller.change(self.resources)
 
     def _controller_ended(self, controller: Controller, error: BaseException) -> None:
@@ -343,11 +346,18 @@ class World:
         made = self.controllers.get(name)
         engine = made.engine if made is not None and made.process is process else None
         if made is None or engine is None:
-            return Going(limits={}, utc_ms=0, epoch=self.oracle.epoch)
-        limits = self._limits[name]
+            return Going(limits={}, passing=frozenset(), utc_ms=0, epoch=self.oracle.epoch)
+        limits, passing = self._limits[name], self._passing.get(name, set())
         # What it has not decided by yet may be in force with its next commit.
-        self._limits[name] = _highest(_limits(engine.world.resources), _limits(made.resources))
-        return Going(limits=limits, utc_ms=engine.now, epoch=engine.world.epoch)
+        now, then = _limits(engine.world.resources), _limits(made.resources)
+        self._limits[name] = _highest(now, then)
+        self._passing[name] = set(now.keys() ^ then.keys())
+        return Going(
+            limits=limits,
+            passing=frozenset(passing),
+            utc_ms=engine.now,
+            epoch=engine.world.epoch,
+        )
 
     def _billed(self, attempt: Attempt) -> None:
         self.bills.add(attempt)
