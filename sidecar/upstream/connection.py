@@ -38,7 +38,10 @@ class SilentError(Exception):
 
 
 class Connection(asyncio.Protocol):
-    """A client connection: `send`, then `head`, then `body` until it returns b""."""
+    """A client connection: `send`, then `head_now`, then `body_now` until it returns b"".
+
+    Where either has nothing, `news` is awaited.
+    """
 
     def __init__(self, origin: Origin, loop: asyncio.AbstractEventLoop) -> None:
         self.origin = origin
@@ -102,22 +105,6 @@ class Connection(asyncio.Protocol):
         waiter = self._waiter = self._loop.create_future()
         self._watchdog.arm(ms_max)
         return waiter
-
-    async def head(self, *, ms_max: int) -> tuple[int, Headers]:
-        """The status and headers (names in lower case). Raises BrokenError or SilentError."""
-        while self._head is None:
-            await self.news(ms_max=ms_max)
-        return self._head
-
-    async def body(self, *, ms_max: int) -> bytes:
-        """What has come of the body, at least one byte; b"" at its end.
-
-        Raises BrokenError when the connection ends before the body does, SilentError when nothing
-        comes for `ms_max` milliseconds.
-        """
-        while (data := self.body_now()) is None:
-            await self.news(ms_max=ms_max)
-        return data
 
     @property
     def fault(self) -> Exception | None:

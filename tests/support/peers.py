@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from sidecar.upstream.connection import Connection, Headers
 from sidecar.upstream.origin import Origin
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -81,3 +82,17 @@ async def eventually(holds: Callable[[], bool], *, polls_max: int = 500) -> None
             return
         await asyncio.sleep(0.01)
     raise AssertionError("it did not come about in time")
+
+
+async def head_of(connection: Connection, *, ms_max: int) -> tuple[int, Headers]:
+    """Wait for an answer's head. Raises BrokenError or SilentError."""
+    while (head := connection.head_now()) is None:
+        await connection.news(ms_max=ms_max)
+    return head
+
+
+async def body_of(connection: Connection, *, ms_max: int) -> bytes:
+    """Wait for the next of a body, b"" at its end. Raises BrokenError or SilentError."""
+    while (data := connection.body_now()) is None:
+        await connection.news(ms_max=ms_max)
+    return data

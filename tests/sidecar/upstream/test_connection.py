@@ -15,7 +15,7 @@ from sidecar.upstream.connection import (
     SilentError,
 )
 from sidecar.upstream.origin import Origin
-from tests.support.peers import Serve, answering, eventually, peer, read_request
+from tests.support.peers import Serve, answering, body_of, eventually, head_of, peer, read_request
 from tests.support.tasks import beside
 
 REQUEST = b"POST /v1 HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\n{}"
@@ -37,14 +37,14 @@ async def connect(origin: Origin) -> Connection:
 
 async def whole(connection: Connection, ms_max: int = PATIENCE_MS) -> tuple[int, bytes]:
     """Read an answer to its end."""
-    status, _ = await connection.head(ms_max=ms_max)
+    status, _ = await head_of(connection, ms_max=ms_max)
     return status, await rest(connection, ms_max)
 
 
 async def rest(connection: Connection, ms_max: int = PATIENCE_MS) -> bytes:
     """Read a body to its end."""
     body = b""
-    while data := await connection.body(ms_max=ms_max):
+    while data := await body_of(connection, ms_max=ms_max):
         body += data
     return body
 
@@ -84,7 +84,7 @@ async def test_names_of_headers_are_lower_case_and_trailers_are_none_of_them() -
     async with peer(answering(CHUNKED)) as other:
         connection = await connect(other.origin)
         connection.send(REQUEST)
-        assert await connection.head(ms_max=PATIENCE_MS) == (
+        assert await head_of(connection, ms_max=PATIENCE_MS) == (
             200,
             ((b"transfer-encoding", b"chunked"),),
         )
@@ -131,8 +131,8 @@ async def test_a_body_that_breaks_off_is_a_break_after_what_has_come(answer: byt
     async with peer(answering(answer, then_close=True)) as other:
         connection = await connect(other.origin)
         connection.send(REQUEST)
-        await connection.head(ms_max=PATIENCE_MS)
-        assert (await connection.body(ms_max=PATIENCE_MS)).startswith(b"hel")
+        await head_of(connection, ms_max=PATIENCE_MS)
+        assert (await body_of(connection, ms_max=PATIENCE_MS)).startswith(b"hel")
         with pytest.raises(BrokenError):
             await rest(connection)
 
@@ -210,11 +210,11 @@ async def test_a_slow_reader_holds_the_other_end_up() -> None:
     async with peer(pour) as other:
         connection = await connect(other.origin)
         connection.send(REQUEST)
-        await connection.head(ms_max=PATIENCE_MS)
+        await head_of(connection, ms_max=PATIENCE_MS)
         await eventually(lambda: connection._paused)
         assert connection._unread_bytes < size
         total = 0
-        while data := await connection.body(ms_max=PATIENCE_MS):
+        while data := await body_of(connection, ms_max=PATIENCE_MS):
             total += len(data)
         assert total == size
         connection.close()
@@ -232,7 +232,7 @@ async def test_a_reader_that_is_cancelled_can_be_followed_by_another() -> None:
     async with peer(late) as other:
         connection = await connect(other.origin)
         connection.send(REQUEST)
-        first = beside(connection.head(ms_max=PATIENCE_MS))
+        first = beside(head_of(connection, ms_max=PATIENCE_MS))
         await asyncio.sleep(0)
         first.cancel()
         with pytest.raises(asyncio.CancelledError):

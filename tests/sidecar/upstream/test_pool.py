@@ -12,7 +12,7 @@ from sidecar.upstream.origin import Origin, target_of
 from sidecar.upstream.pool import Bounds, Pool, system_trust
 from sidecar.upstream.request import post
 from tests.support.certificates import make_certificate
-from tests.support.peers import answering, eventually, peer
+from tests.support.peers import answering, body_of, eventually, head_of, peer
 from tests.support.tasks import beside
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -23,9 +23,9 @@ MS = 5_000
 async def exchange(connection: Connection) -> bytes:
     """One request and its answer."""
     connection.send(REQUEST)
-    await connection.head(ms_max=MS)
+    await head_of(connection, ms_max=MS)
     body = b""
-    while data := await connection.body(ms_max=MS):
+    while data := await body_of(connection, ms_max=MS):
         body += data
     return body
 
@@ -59,7 +59,7 @@ async def test_an_answer_that_was_not_read_whole_closes_its_connection() -> None
         pool = Pool(Bounds())
         connection = await pool.acquire(other.origin)
         connection.send(REQUEST)
-        await connection.head(ms_max=MS)
+        await head_of(connection, ms_max=MS)
         pool.give_back(connection)
         await eventually(lambda: pool.counts(other.origin) == (0, 0))
 
@@ -182,9 +182,9 @@ async def test_a_real_server_with_and_without_tls(tls: bool, tmp_path: Path) -> 
     for name in (b"ana", b"ben"):
         connection = await pool.acquire(target.origin)
         connection.send(post(target, "/echo", header_lines=b"", body=name))
-        assert (await connection.head(ms_max=MS))[0] == 200
+        assert (await head_of(connection, ms_max=MS))[0] == 200
         body = b""
-        while data := await connection.body(ms_max=MS):
+        while data := await body_of(connection, ms_max=MS):
             body += data
         assert body == b"hello " + name + (b" over https" if tls else b" over http")
         pool.give_back(connection)
