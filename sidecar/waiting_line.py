@@ -45,7 +45,8 @@ class WaitingLine:
         self._queues: dict[tuple[int, str], deque[Ticket]] = {}
         self._deficits: dict[tuple[int, str], Nanos] = {}
         self._head: Ticket | None = None
-        self._turn: tuple[int, str] | None = None
+        # By rank: a more urgent call interrupts a turn and does not end it.
+        self._turns: dict[int, tuple[int, str]] = {}
 
     def __len__(self) -> int:
         return sum(len(queue) for queue in self._queues.values())
@@ -77,7 +78,8 @@ class WaitingLine:
             # Who has nothing more to ask for saves nothing up.
             del self._queues[place]
             self._deficits.pop(place, None)
-            self._turn = None if self._turn == place else self._turn
+            if self._turns.get(place[0]) == place:
+                del self._turns[place[0]]
 
     def head(self, now: BootMs) -> Ticket | None:
         """Who is served next; None when nobody waits."""
@@ -98,13 +100,13 @@ class WaitingLine:
         quantum = max(self._queues[place][0].amount for place in round_)
         for place in (*round_, round_[0]):
             ticket = self._queues[place][0]
-            if self._turn != place:
-                self._turn = place
+            if self._turns.get(rank) != place:
+                self._turns[rank] = place
                 self._deficits[place] = Nanos(self._deficits.get(place, ZERO) + quantum)
             if self._deficits[place] >= ticket.amount:
                 return ticket
             self._queues[place] = self._queues.pop(place)
-            self._turn = None
+            del self._turns[rank]
         raise AssertionError("a turn covers the first call of its key")
 
 

@@ -81,6 +81,22 @@ def test_a_large_call_at_the_head_is_not_overtaken() -> None:
     assert order(line)[0] == 0
 
 
+def test_who_is_interrupted_by_urgent_calls_gets_no_more_than_its_turn() -> None:
+    line = line_of(*[("ana", 10, 1)] * 40, ("ben", 100, 1))
+    served = []
+    for number in range(100, 125):
+        head = line.head(NOW)
+        assert head is not None
+        served.append(head.key)
+        line.leave(head.number, served=True)
+        line.join(Ticket(number=number, key="urgent", rank=0, amount=Nanos(1), since=NOW))
+        urgent = line.head(NOW)
+        assert urgent is not None
+        assert urgent.number == number
+        line.leave(number, served=True)
+    assert served.index("ben") == 10
+
+
 def test_who_leaves_makes_room_for_the_next() -> None:
     line = line_of(("ana", 5), ("ben", 5))
     head = line.head(NOW)
