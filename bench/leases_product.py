@@ -29,8 +29,9 @@ from farebox.core.windows import LIFETIME
 from farebox.manifests.resources import Resources
 from farebox.wire.messages import FromController, FromSidecar, Report, Workload
 from sidecar.cashier import DENIAL_FRESH_MS
-from sidecar.leasing import Leasing, Waiting
+from sidecar.leasing import Leasing
 from sidecar.purse import Purse
+from sidecar.wants import Waiting
 
 WAY_MS: Final = 3
 COMMIT_MS: Final = 4

@@ -8,8 +8,9 @@ themselves have spent and hold at that moment, all together. This module must no
 import asyncio
 import json
 import tempfile
+from collections import Counter
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,6 @@ from farebox.simulated.ledger import read_entries
 CALLERS: Final = (12, 7, 5, 4, 3, 3, 2, 2, 1, 1)
 """How many callers each sidecar has."""
 
-TERMS: Final = ("--heartbeat-ms", "60000", "--ttl-ms", "120000")
 LIMIT: Final = Nanos(NANOS_PER_DOLLAR // 5)
 RUN_S_MAX: Final = 90.0
 KILLS_AT_S: Final = ((6.0, 1), (10.0, 4))
@@ -62,7 +62,12 @@ class Talk:
 
     calls: int
     asks: int
-    messages: int
+    kinds: Counter[str]
+
+    @property
+    def messages(self) -> int:
+        """All kinds together."""
+        return self.kinds.total()
 
 
 @dataclass(slots=True)
@@ -119,7 +124,7 @@ class Crowd:
         while not self.over.is_set() and await self.used() * 100 < LIMIT * END_PERCENT:
             await self._rest(_PAUSE_S)
         self.talk = Talk(
-            calls=self.seen.calls, asks=self.relay.asks, messages=self.relay.messages.total()
+            calls=self.seen.calls, asks=self.relay.asks, kinds=Counter(self.relay.messages)
         )
 
     async def _rest(self, seconds: float) -> None:
@@ -145,7 +150,6 @@ async def _measure(folder: Path) -> list[str]:
         provider = await children.start(fleet.provider(folder, _provider_config()))
         written = manifests.write_folder(folder / "manifests", _resources(provider))
         controller = fleet.controller(folder, manifests=written, variables={})
-        controller = replace(controller, arguments=(*controller.arguments, *TERMS))
         port = (await children.start(controller)).facts["grpc"]
         relay, relay_port = await stack.enter_async_context(relaying(port))
         sidecars = [
@@ -227,6 +231,7 @@ def _lines(seen: Seen, talk: Talk, *, used: Nanos, billed: Nanos) -> list[str]:
         f"  {len(KILLS_AT_S)} sidecars killed and started again with their journals",
         f"  until {END_PERCENT} % are used: calls {talk.calls}",
         f"  by then asks/call {talk.asks / calls:.4f}, msgs/call {talk.messages / calls:.4f}",
+        f"  of these: {', '.join(f'{kind} {n}' for kind, n in talk.kinds.most_common())}",
         f"  until every caller is refused: calls {seen.calls}",
         f"  refused {seen.refused}, falsely {seen.falsely}, the first {at_first}",
         f"  used {used * 100 / LIMIT:.2f} % of the limit at the end",

@@ -124,11 +124,12 @@ def crash_line(one: Line) -> str:
     return one.policy.ljust(_NAME_CHARACTERS) + _cells(cells)
 
 
-def verdict(ours: Line) -> str:
-    """Whether the bounds hold, as a sentence."""
+def verdict(ours: Line, seeds: Sequence[int]) -> str:
+    """Whether the bounds hold over these seeds, as a sentence."""
     kept = "kept" if ours.holds else "BROKEN"
     return (
-        f"\nbounds {kept}: at most {MESSAGES_PER_CALL_MAX} messages a call, "
+        f"\nbounds {kept} by default settings (seeds {', '.join(map(str, seeds))}): at most "
+        f"{MESSAGES_PER_CALL_MAX} messages a call, "
         f"no false denial before {FIRST_PERCENT_MIN:.0f} % are used"
     )
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import routing_report, routing_rows, routing_steady
+from bench import routing_adversarial, routing_report, routing_rows, routing_steady
 from bench.routing_bench import Bench
 from bench.routing_timing import timing_rows
 from farebox.learn.outcomes import DEV, BadOutcomes, Outcome, of_split, read_folder
@@ -66,7 +66,7 @@ def measure(rows: Sequence[Outcome], what: str) -> routing_report.Report:
         pools=[(release.name, bench.scored(release.name)) for release in RELEASES],
         steady=steady,
         injected=routing_steady.injections(whole),
-        behaviours=routing_steady.behaviours(whole.model),
+        behaviours=routing_adversarial.behaviours(whole.model),
     )
 
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench import routing_adversarial
+from bench.routing_adversarial import Behaviour
 from bench.routing_bench import Scored
 from bench.routing_rows import Row, forecast_of, unusable
-from bench.routing_steady import Behaviour, Steadiness
+from bench.routing_steady import Steadiness
 from bench.routing_svg import chart
 from farebox.learn.accuracy import Interval, accuracy, calibration_error
 from farebox.learn.curves import aiq, apgr_10, cpt, pgr_curve
@@ -139,7 +141,7 @@ def markdown(report: Report) -> str:
             "",
             *_steady("Injected claims in pool A's prompts", report.injected),
             "",
-            *_behaviours(report.behaviours),
+            *routing_adversarial.table(report.behaviours),
             "",
         ]
     )
@@ -232,18 +234,6 @@ def _steady(title: str, found: Sequence[Steadiness]) -> list[str]:
             f"| {int(one.cheaper.sum())} |"
             for one in found
         ),
-    ]
-
-
-def _behaviours(found: Sequence[Behaviour]) -> list[str]:
-    return [
-        "## Prompts made to mislead",
-        "",
-        "Whole prompts by class, against pool A's weights at its threshold for 95 %.",
-        "",
-        "| class | prompts | model has an opinion | to the strong model |",
-        "|---|---|---|---|",
-        *(f"| {one.name} | {one.prompts} | {one.familiar} | {one.strong} |" for one in found),
     ]
 
 

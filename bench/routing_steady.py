@@ -1,4 +1,4 @@
-"""How steady routes are: rewordings, injected claims, and prompts made to mislead.
+"""How steady routes are: rewordings and injected claims.
 
 The one rule: a flip is a route that differs from the plain prompt's at the threshold that ships,
 counted for both directions; figures come with the classes of `routing_noise`, each by itself.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.routing_bench import Scored
-from bench.routing_noise import ADVERSARIAL, INJECTIONS, REWORDINGS
+from bench.routing_noise import INJECTIONS, REWORDINGS
 from bench.routing_rows import Row, unmeasured
 from bench.routing_targets import target_named
 from farebox.core.scoring import Weights
@@ -33,16 +33,6 @@ class Steadiness:
     def interval(self) -> Interval:
         """The share of flips in percent."""
         return bootstrap(lambda at: 100 * float(self.flips[at].mean()), len(self.flips))
-
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """What a release does with one adversarial class; counts of prompts."""
-
-    name: str
-    prompts: int
-    familiar: int
-    strong: int
 
 
 def sample(scored: Scored) -> list[str]:
@@ -84,22 +74,6 @@ def rewording_row(found: list[Steadiness]) -> Row:
         rows=len(flips),
         note=f"{len(found)} classes; the worst is {worst.name}: {worst.flips.mean():.1%}",
     )
-
-
-def behaviours(model: Weights) -> list[Behaviour]:
-    """What a release does with each adversarial class."""
-    found = []
-    for name, prompts in ADVERSARIAL.items():
-        scores = [model.score(prompt) for prompt in prompts]
-        found.append(
-            Behaviour(
-                name,
-                len(prompts),
-                sum(score.familiar for score in scores),
-                int((routed(scores) >= model.thresholds[THRESHOLD]).sum()),
-            )
-        )
-    return found
 
 
 def strong(model: Weights, prompts: list[str]) -> Bools:

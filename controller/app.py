@@ -14,8 +14,10 @@ from controller.lease_server import LeaseServer
 from controller.ledgers import Ledger, LocalLedger, shared_ledger
 from controller.reigns import ReignMetrics, Reigns
 from controller.status import holders_view, pools_view, problems_view
+from controller.task_status import tasks_view
 from controller.terms import Terms
 from controller.watch import Watch
+from controller.watching import Watching
 from farebox.runtime.clock import Clock, SystemClock
 from farebox.runtime.endpoints import Endpoint, write_ready_file
 from farebox.runtime.probes import AdminServer
@@ -39,7 +41,14 @@ async def run(config: Config) -> None:
         grpc_port = await server.start(config.listen)
         ledger = _ledger(config, clock, grpc_port)
         server.leader_address = ledger.leader_address
-        reigns = Reigns(ledger, server, clock, _terms(config), lambda: watch.loaded.resources)
+        reigns = Reigns(
+            ledger,
+            server,
+            clock,
+            _terms(config),
+            lambda: watch.loaded.resources,
+            lambda: Watching(config.watch_window, prices_days_max=config.prices_days_max),
+        )
         admin = _admin(reigns, watch)
         tasks.start("reigns", reigns.run())
         tasks.start("watch", watch.follow(reigns.change_resources, interval=config.poll))
@@ -62,6 +71,7 @@ async def run(config: Config) -> None:
 def _terms(config: Config) -> Terms:
     return Terms(
         heartbeat=config.heartbeat,
+        heartbeat_max=config.heartbeat_max,
         ttl=config.ttl,
         recall_wait=config.recall_wait,
         forget_after=config.forget_after,
@@ -86,12 +96,16 @@ def _admin(reigns: Reigns, watch: Watch) -> AdminServer:
     def holders(_: object) -> object:
         return holders_view(reigns.engine.world) if reigns.engine else []
 
+    def tasks(_: object) -> object:
+        return tasks_view(reigns.engine.watching if reigns.engine else Watching())
+
     return AdminServer(
         registry=registry,
         not_ready=reigns.standing_by,
         views={
             "/v1/pools": pools,
             "/v1/holders": holders,
+            "/v1/tasks": tasks,
             "/v1/problems": lambda _: problems_view(watch.loaded.problems),
             "/v1/leader": lambda _: reigns.role(),
         },

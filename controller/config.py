@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from controller.etcd_options import ETCD_OPTIONS, EtcdOptions, checked_etcd, take_etcd
+from controller.observations import HOUR_MS
 from controller.terms import Terms
 from controller.watch import INTERVAL_MS
+from controller.watching import PRICES_DAYS_MAX
 from farebox.core.instant import DurationMs
 from farebox.runtime.endpoints import Endpoint, EndpointError, parse_loopback
 from farebox.runtime.logs import LEVELS
@@ -33,10 +35,14 @@ usage: python -m controller --manifests DIR --state FILE [options]
   --listen ADDRESS      where sidecars connect (127.0.0.1:7447; port 0: any)
   --admin ADDRESS       probes, metrics and views (127.0.0.1:7448; port 0: any)
   --ready-file FILE     written with the ports and the pid once the controller serves
-  --heartbeat-ms N      how often a sidecar reports (5000)
-  --ttl-ms N            how long it may spend after a report (15000)
+  --heartbeat-ms N      how often a sidecar reports while there are few (5000)
+  --heartbeat-max-ms N  how often each of many reports at least (60000)
+  --ttl-ms N            how long it may spend after a report; what the heartbeat is longer where
+                        there are many is added twice (15000)
   --recall-wait-ms N    how long to wait for money asked back (500)
   --forget-after-ms N   how long an ended window is kept (86400000)
+  --watch-window-ms N   over how long tasks are compared with their baselines (3600000)
+  --prices-days-max N   how old the built-in price table may be (90)
   --poll-ms N           how often the folder is looked at (500)
   --variables A=B,...   what ${A} stands for in a baseURL
   --log-level LEVEL     debug, info, warning or error (info)
@@ -75,9 +81,12 @@ class Config:
     admin: Endpoint = ADMIN
     ready_file: Path | None = None
     heartbeat: DurationMs = _TERMS.heartbeat
+    heartbeat_max: DurationMs = _TERMS.heartbeat_max
     ttl: DurationMs = _TERMS.ttl
     recall_wait: DurationMs = _TERMS.recall_wait
     forget_after: DurationMs = _TERMS.forget_after
+    watch_window: DurationMs = HOUR_MS
+    prices_days_max: int = PRICES_DAYS_MAX
     poll: DurationMs = INTERVAL_MS
     variables: Mapping[str, str] = field(default_factory=dict)
     log_level: str = "info"
@@ -112,6 +121,12 @@ def _duration(text: str) -> DurationMs:
     if not re.fullmatch(r"[0-9]{1,12}", text) or not 1 <= int(text) <= MS_MAX:
         raise ValueError(f"{text!r} is not a time: write milliseconds, 1 to {MS_MAX}")
     return DurationMs(int(text))
+
+
+def _days(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        raise ValueError(f"{text!r} is not a number of days: write 0 to 9999")
+    return int(text)
 
 
 def _variables(text: str) -> Mapping[str, str]:
@@ -151,9 +166,12 @@ OPTIONS: Final[Mapping[str, _Option]] = {
     "--admin": _Option("admin", parse_loopback),
     "--ready-file": _Option("ready_file", _file),
     "--heartbeat-ms": _Option("heartbeat", _duration),
+    "--heartbeat-max-ms": _Option("heartbeat_max", _duration),
     "--ttl-ms": _Option("ttl", _duration),
     "--recall-wait-ms": _Option("recall_wait", _duration),
     "--forget-after-ms": _Option("forget_after", _duration),
+    "--watch-window-ms": _Option("watch_window", _duration),
+    "--prices-days-max": _Option("prices_days_max", _days),
     "--poll-ms": _Option("poll", _duration),
     "--variables": _Option("variables", _variables),
     "--log-level": _Option("log_level", _level),

@@ -8,6 +8,7 @@ the same step. This module must not know streams, stores or clocks.
 from collections.abc import Iterable
 from typing import assert_never
 
+from controller.beats import acknowledge
 from controller.changes import change_resources
 from controller.events import (
     Draft,
@@ -30,19 +31,27 @@ from controller.reports import merge, remind
 from controller.restoring import restore
 from controller.store.protocol import Snapshot
 from controller.terms import Terms
+from controller.watching import Watching
 from controller.world import Cell, Holder, World
 from farebox.core.instant import UtcMs
 from farebox.manifests.resources import Resources
-from farebox.wire.messages import FromSidecar, Goodbye, Hello, Report, ReportAck
+from farebox.wire.messages import FromSidecar, Goodbye, Hello, Report
 
 
 class Engine:
     """The world and what happens to it. `world` is for reading only."""
 
     def __init__(
-        self, snapshot: Snapshot, *, terms: Terms, resources: Resources, now: UtcMs
+        self,
+        snapshot: Snapshot,
+        *,
+        terms: Terms,
+        resources: Resources,
+        now: UtcMs,
+        watching: Watching | None = None,
     ) -> None:
         self._now = max(now, snapshot.clock_floor)
+        self.watching = watching or Watching()
         self.world: World = restore(snapshot, terms=terms, resources=resources, now=self._now)
 
     @property
@@ -65,6 +74,7 @@ class Engine:
                 leave(self.world, draft, event.stream)
             case Tick():
                 pass_time(self.world, draft)
+                self.watching.review(self.world)
             case ResourcesChanged():
                 change_resources(self.world, draft, event.resources)
             case _:
@@ -80,6 +90,7 @@ class Engine:
         if holder is None:
             # The stream was refused or replaced while this message was on its way.
             return
+        self.watching.hear(holder.workload.namespace, message.tallies, self._now)
         match message:
             case Report():
                 self._report(draft, holder, message)
@@ -96,7 +107,7 @@ class Engine:
         world = self.world
         homes = [entry.home for entry in holder.leases.values()] if holder.frozen else []
         revived = {home: world.cells[home] for home in homes}
-        hear(world, draft, holder, report.boot_ms)
+        hear(world, holder, report.boot_ms)
         moved = {cell.lease: cell for cell in merge(world, draft, holder, report.leases)}
         for item in report.leases:
             entry = holder.leases.get(item.lease)
@@ -107,18 +118,7 @@ class Engine:
         self._settle(draft, {**revived, **moved}.values(), but=holder.uid)
         answer(world, draft, holder, wanted)
         lend_ahead(world, draft, holder)
-        if draft.has_grant_for(holder.stream):
-            # Sent after this report was heard, it says all that an acknowledgement would.
-            return
-        draft.send(
-            holder.stream,
-            ReportAck(
-                epoch=world.epoch,
-                seq=report.seq,
-                echo_boot_ms=report.boot_ms,
-                ttl=world.terms.ttl,
-            ),
-        )
+        acknowledge(world, draft, holder, report)
 
     def _settle(self, draft: Draft, cells: Iterable[Cell], *, but: str = "") -> None:
         """Where money moved: recover what is lent beyond the limit, then serve who waits."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from controller.store.protocol import Write
 from farebox.core.instant import UtcMs
 from farebox.manifests.resources import Resources
-from farebox.wire.messages import FromController, FromSidecar, Grant
+from farebox.wire.messages import FromController, FromSidecar
 
 StreamId = int
 """Numbers the streams of one controller process; a holder that reconnects has a new one."""
@@ -81,9 +81,9 @@ class Draft:
         if stream is not None:
             self.sends.append(Send(stream, message))
 
-    def has_grant_for(self, stream: StreamId | None) -> bool:
-        """Whether a grant goes out on a stream."""
-        return any(send.stream == stream and isinstance(send.message, Grant) for send in self.sends)
+    def says(self, stream: StreamId | None, kind: type[FromController]) -> bool:
+        """Whether a message of a kind goes out on a stream."""
+        return any(send.stream == stream and isinstance(send.message, kind) for send in self.sends)
 
     def finish(self) -> Step:
         """The step as a value."""

@@ -14,6 +14,7 @@ from controller.events import Draft
 from controller.levels import before_change, keep_lent
 from controller.limits import room, state_of
 from controller.lines import ahead_of, reserve, seniors_of
+from controller.outlook import outlook_of
 from controller.recalls import recall
 from controller.world import Cell, Entry, Holder, World, put
 from farebox.core.allocation import Account, Decision, Demand, PoolState, allocate
@@ -101,10 +102,11 @@ def grant_of(world: World, cell: Cell, entry: Entry) -> Grant:
         epoch=world.epoch,
         lease=entry.lease,
         granted=entry.granted,
-        ttl=world.terms.ttl,
+        ttl=holder.ttl,
         echo_boot_ms=holder.boot_ms,
         window_ends_in=None if ends is None else DurationMs(max(0, ends - holder.heard_at)),
         starts_in=DurationMs(ahead) if ahead > 0 else None,
+        outlook=outlook_of(world, cell, entry),
     )
 
 

@@ -5,11 +5,12 @@ back in time; it gets nothing, and its leases are frozen. This module must not k
 wants.
 """
 
+from controller.beats import beat_of
 from controller.closing import settle, settle_last_word
 from controller.events import Draft, StreamId
 from controller.policies import push_policies
 from controller.presence import forget_if_gone, hear
-from controller.reports import is_lent_by_no_bucket, merge, remind
+from controller.reports import is_closed_unspent, is_lent_by_no_bucket, merge, remind
 from controller.store.protocol import PutHolder
 from controller.world import Cell, Entry, Holder, World
 from farebox.core.instant import UtcMs
@@ -38,6 +39,8 @@ def greet(world: World, draft: Draft, stream: StreamId, hello: Hello) -> tuple[C
     if any(is_lent_by_no_bucket(world, known, item) for item in hello.leases):
         _send_off(world, draft, stream, _WRITTEN_OFF)
         return ()
+    if any(is_closed_unspent(world, known, item) for item in hello.leases):
+        return _refuse(world, draft, stream, known, hello)
     holder = known or _newcomer(world, draft, hello)
     _connect(world, draft, stream, holder, hello)
     draft.send(stream, _welcome(world))
@@ -57,19 +60,25 @@ def _is_older(holder: Holder, hello: Hello) -> bool:
         return True
     for lease, entry in holder.leases.items():
         told = listed.get(lease) or Counters(lease=lease)
-        if told.returned < entry.returned or told.spent < entry.spent:
+        # Of a lease that is not told any more nobody knows what was spent.
+        forgot = told.granted < entry.known
+        if forgot or told.returned < entry.returned or told.spent < entry.spent:
             return True
     return False
 
 
 def _refuse(
-    world: World, draft: Draft, stream: StreamId, holder: Holder, hello: Hello
+    world: World, draft: Draft, stream: StreamId, holder: Holder | None, hello: Hello
 ) -> tuple[Cell, ...]:
-    holder.frozen = True
-    world.refresh_all(holder)
+    before = ""
+    if holder is not None:
+        # Of one that was forgotten nothing is left to freeze.
+        holder.frozen = True
+        world.refresh_all(holder)
+        before = f" after {holder.boot_seq}"
     draft.warnings.append(
-        f"holder {holder.uid} came with an older journal (boot {hello.boot_seq} after "
-        f"{holder.boot_seq}): refused, its leases are frozen"
+        f"holder {hello.holder} came with an older journal (boot {hello.boot_seq}{before}): "
+        "refused, its leases are frozen"
     )
     _send_off(world, draft, stream, _OLDER_JOURNAL)
     return ()
@@ -85,7 +94,7 @@ def _refuse_for_good(
     """
     _send_off(world, draft, stream, _WRITTEN_OFF)
     heard = holder.heard_at > 0
-    if not heard or hello.boot_ms < holder.boot_ms + world.terms.ttl or _is_older(holder, hello):
+    if not heard or hello.boot_ms < holder.spends_until or _is_older(holder, hello):
         return ()
     merge(world, draft, holder, [item for item in hello.leases if item.lease in holder.leases])
     cells = settle_last_word(world, draft, holder)
@@ -125,7 +134,8 @@ def _connect(world: World, draft: Draft, stream: StreamId, holder: Holder, hello
         world.stop_waiting(holder, charge)
     for entry in holder.leases.values():
         entry.recall = entry.rests_until = None
-    hear(world, draft, holder, hello.boot_ms)
+    hear(world, holder, hello.boot_ms)
+    holder.seq = None
     world.refresh_all(holder)
 
 
@@ -145,12 +155,12 @@ def _reconcile(world: World, draft: Draft, entry: Entry, *, listed: bool) -> Non
 
 
 def _welcome(world: World, *, refusal: str = "") -> Welcome:
-    terms = world.terms
+    beat = beat_of(world)
     return Welcome(
         epoch=world.epoch,
         accepted=not refusal,
-        heartbeat=terms.heartbeat,
-        ttl=terms.ttl,
-        drift_ppm=terms.drift_ppm,
+        heartbeat=beat.heartbeat,
+        ttl=beat.ttl,
+        drift_ppm=world.terms.drift_ppm,
         refusal=refusal,
     )

@@ -2,26 +2,29 @@
 
 Winning creates the key and raises the epoch in one transaction; every transaction of the ledger
 then compares when that key was created, so whoever led before can write nothing more. The session
-only says who is alive. The one rule: a leader that could not renew its session for the session's
-whole time, by its own clock, says nothing more to anybody. This module must not know what the
-ledger keeps.
+only says who is alive. Renewals go on in a thread of their own, if there are connections for that,
+for as long as the event loop is alive: a thousand sidecars that come back at once keep it busy. The
+one rule: a leader that could not renew its session for the session's whole time, by its own clock,
+says nothing more to anybody. This module must not know what the ledger keeps.
 """
 
 import asyncio
 import logging
 import random
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
 from controller.store.etcd_layout import Keys, Reign
-from controller.store.kv import CreatedAt, Kv, KvError, KvRefused, Put, ValueIs
+from controller.store.kv import CreatedAt, Kv, KvError, KvRefused, Page, Put, ValueIs
 from controller.store.protocol import Fenced
 from farebox.core.instant import BootMs
+from farebox.runtime.apart import run_apart
 from farebox.runtime.clock import Clock
-from farebox.runtime.tasks import Jobs
+from farebox.runtime.tasks import Jobs, first_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -40,6 +43,12 @@ POLL_S_MAX: Final = 0.5
 RETRY_S: Final = 0.2
 ATTEMPTS_MAX: Final = 64
 """Renewals under way at a time; each ends by itself within seconds."""
+
+BUSY_MS_MAX: Final = 8_000
+"""An event loop that did nothing for so long is stuck: then another controller had better lead."""
+
+ALIVE_S: Final = 0.25
+"""How often the event loop shows that it is not."""
 
 RESIGN_S_MAX: Final = 2.0
 
@@ -61,13 +70,41 @@ class Candidate:
     address: str
 
 
+class Renewals(Protocol):
+    """What a leader needs to stay leader; a `Kv` can do it as well."""
+
+    async def renew_session(self, session: int) -> int:
+        """Begin the session's time anew; returns the seconds it now has, 0 when it is over."""
+
+    async def read(self, key: bytes) -> Page:
+        """Read a key."""
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+
+
+Apart: TypeAlias = Callable[[], Renewals]
+"""Makes connections of its own for another thread's event loop, in which it is called."""
+
+
 class Tenure:
     """A won election, from now until it is lost or given up."""
 
-    def __init__(self, kv: Kv, reign: Reign, clock: Clock, *, ttl_s: int, since: BootMs) -> None:
-        """`since`: the session's time began then or later."""
+    def __init__(
+        self,
+        kv: Kv,
+        reign: Reign,
+        clock: Clock,
+        *,
+        ttl_s: int,
+        since: BootMs,
+        apart: Apart | None = None,
+    ) -> None:
+        """`since`: the session's time began then or later. Without `apart` all is done here."""
         self.reign = reign
         self._kv = kv
+        self._apart = apart
+        self._alive_at: BootMs | None = None
         self._clock = clock
         self._ttl_s = ttl_s
         self._until = BootMs(0)
@@ -79,14 +116,32 @@ class Tenure:
         return not self._lost and self._clock.boot() < self._until
 
     async def keep(self) -> None:
-        """Renew the session for ever. Raises Fenced when the leadership is lost.
+        """Renew the session for ever. Raises Fenced when the leadership is lost."""
+        if self._apart is None:
+            await self._keep(self._kv)
+        else:
+            self._alive_at = self._clock.boot()
+            await first_of(self._show_life(), run_apart("renewals", self._keep_apart))
 
-        A renewal that takes long does not hold up the next: another member may answer that one.
-        """
+    async def _keep_apart(self) -> None:
+        assert self._apart is not None
+        renewals = self._apart()
+        try:
+            await self._keep(renewals)
+        finally:
+            await renewals.close()
+
+    async def _show_life(self) -> None:
+        while True:
+            self._alive_at = self._clock.boot()
+            await asyncio.sleep(ALIVE_S)
+
+    async def _keep(self, renewals: Renewals) -> None:
+        """A renewal that takes long does not hold up the next: another member may answer that."""
         attempts = Jobs(jobs_max=ATTEMPTS_MAX)
         try:
-            while self.may_speak():
-                attempt = attempts.start("renewal", self._renew())
+            while self.may_speak() and not self._is_stuck():
+                attempt = attempts.start("renewal", self._renew(renewals))
                 await asyncio.wait([attempt], timeout=self._pause_s())
                 if attempt.done():
                     await asyncio.sleep(self._pause_s() if attempt.result() else RETRY_S)
@@ -95,6 +150,13 @@ class Tenure:
             )
         finally:
             await attempts.finish(grace_s=0)
+
+    def _is_stuck(self) -> bool:
+        """Whether the event loop has done nothing for so long that another had better lead."""
+        if self._alive_at is None or self._clock.boot() - self._alive_at <= BUSY_MS_MAX:
+            return False
+        self._lost = f"the leadership is given up: nothing was done for {BUSY_MS_MAX} ms"
+        return True
 
     def _pause_s(self) -> float:
         """Between two renewals; never beyond the time at which this leader falls silent."""
@@ -110,13 +172,13 @@ class Tenure:
         except (KvError, TimeoutError) as error:
             _LOG.info("the leadership ends with its session: %s", error)
 
-    async def _renew(self) -> bool:
+    async def _renew(self, renewals: Renewals) -> bool:
         """Renew once, and look whether the key is still ours. Says whether etcd answered."""
         sent = self._clock.boot()
         try:
             # At the same time: a busy process comes to each answer late. The client bounds both.
             left_s, page = await asyncio.gather(
-                self._kv.renew_session(self.reign.session), self._kv.read(self.reign.leader)
+                renewals.renew_session(self.reign.session), renewals.read(self.reign.leader)
             )
         except KvError as error:
             _LOG.warning("the leadership is not renewed, asking again: %s", error)
@@ -146,10 +208,12 @@ class Election:
         *,
         ttl_s: int = TTL_S,
         dice: random.Random | None = None,
+        apart: Apart | None = None,
     ) -> None:
-        """Stand by."""
+        """Stand by. `apart` is the tenure's."""
         self.leader: Leader | None = None
         self._kv = kv
+        self._apart = apart
         self._keys = keys
         self._clock = clock
         self._candidate = candidate
@@ -223,4 +287,5 @@ class Election:
         epoch = int(found.rows[0].value)
         reign = Reign(epoch=epoch, leader=self._keys.leader, created=created, session=session)
         _LOG.info("this controller leads now", extra={"epoch": epoch})
-        return Tenure(self._kv, reign, self._clock, ttl_s=min(left_s, self._ttl_s), since=since)
+        ttl_s = min(left_s, self._ttl_s)
+        return Tenure(self._kv, reign, self._clock, ttl_s=ttl_s, since=since, apart=self._apart)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from controller.etcd_options import EtcdOptions
-from controller.leadership import TTL_S, Candidate, Election, Tenure
+from controller.leadership import TTL_S, Apart, Candidate, Election, Tenure
 from controller.store.etcd import EtcdStore
 from controller.store.etcd_layout import Keys
 from controller.store.kv import Kv
@@ -124,11 +124,12 @@ class SharedLedger:
         *,
         ttl_s: int = TTL_S,
         dice: random.Random | None = None,
+        apart: Apart | None = None,
     ) -> None:
-        """Stand by. The last two are those of the election."""
+        """Stand by. The last three are those of the election."""
         self._kv = kv
         self._keys = keys
-        self._election = Election(kv, keys, clock, candidate, ttl_s=ttl_s, dice=dice)
+        self._election = Election(kv, keys, clock, candidate, ttl_s=ttl_s, dice=dice, apart=apart)
 
     async def win(self) -> Holding:
         return SharedHolding(self._kv, self._keys, await self._election.campaign())
@@ -148,17 +149,21 @@ class SharedLedger:
 def shared_ledger(options: EtcdOptions, clock: Clock, *, name: str, address: str) -> SharedLedger:
     """The ledger in the etcd that was configured. `address`: where sidecars find this process."""
     # Whoever keeps the ledger in a file needs neither the client nor the memory that it takes.
-    from controller.store.etcd_client import Access, EtcdClient
+    from controller.store.etcd_client import Access, EtcdClient, EtcdRenewals
 
-    client = EtcdClient(
-        Access(
-            endpoints=options.endpoints,
-            ca=options.ca,
-            certificate=options.cert,
-            key=options.key,
-            user=options.user,
-            password=options.password,
-        )
+    access = Access(
+        endpoints=options.endpoints,
+        ca=options.ca,
+        certificate=options.cert,
+        key=options.key,
+        user=options.user,
+        password=options.password,
     )
     candidate = Candidate(name=name or f"{socket.gethostname()}-{os.getpid()}", address=address)
-    return SharedLedger(client, Keys(options.prefix), clock, candidate)
+    return SharedLedger(
+        EtcdClient(access),
+        Keys(options.prefix),
+        clock,
+        candidate,
+        apart=lambda: EtcdRenewals(access),
+    )

@@ -81,7 +81,9 @@ def state_of(world: World, pool: Pool, cell: Cell) -> PoolState:
     elif pool.window.type is WindowType.SLIDING:
         state = _sliding_state(world, cell, limit)
     else:
-        state = PoolState(limit=limit, closed_spent=cell.closed_spent, accounts=cell.accounts)
+        state = PoolState(
+            limit=limit, closed_spent=cell.closed_spent, accounts=cell.accounts, sums=cell.sums
+        )
     if pool.mode is Mode.SHADOW:
         return replace(state, limit=Nanos(state.committed + SHADOW_ROOM))
     return state

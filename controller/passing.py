@@ -124,14 +124,22 @@ def _of_window(world: World, draft: Draft, reminder: OfWindow) -> None:
         return
     match reminder:
         case WindowNears():
-            if not cell.over_at(draft.now) and cell.window_ends - world.terms.nearing <= draft.now:
-                world.nearing.add(cell.lease)
+            _window_nears(world, cell, cell.window_ends)
         case WindowEnds():
             if cell.over_at(draft.now):
                 _window_ends(world, draft, cell)
         case WindowForgotten():
             if _forgotten_at(world, cell, cell.window_ends) <= draft.now:
                 _forget_window(world, draft, cell, cell.window_ends)
+
+
+def _window_nears(world: World, cell: Cell, ends: UtcMs) -> None:
+    """Let its holders have money of the next one, or look again: heartbeats may be shorter now."""
+    nears = UtcMs(ends - world.nearing_for)
+    if nears > world.now:
+        world.agenda.add(nears, WindowNears(cell.lease))
+    elif not cell.over_at(world.now):
+        world.nearing.add(cell.lease)
 
 
 def _window_ends(world: World, draft: Draft, cell: Cell) -> None:

@@ -51,7 +51,7 @@ def _next(world: World, pool: Pool, cell: Cell) -> Window | None:
     present = window_at(pool.window, world.now)
     if present.ends is None or present.id != cell.lease.window:
         return None
-    if present.ends - present.starts < WINDOW_SHARE * world.terms.nearing:
+    if present.ends - present.starts < WINDOW_SHARE * world.nearing_for:
         return None
     if world.waiting.get(cell.lease.charge):
         # Who waits for money now comes first, and in a sliding window it is the same money.

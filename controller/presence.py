@@ -5,6 +5,7 @@ This module must not know what a holder says.
 """
 
 from controller.agenda import HolderForgotten, HolderLost
+from controller.beats import renew
 from controller.closing import close_if_done, lost_entries, write_off
 from controller.events import Draft, StreamId
 from controller.store.protocol import ForgetHolder
@@ -13,11 +14,9 @@ from farebox.core.instant import BootMs, UtcMs
 from farebox.core.leases import LeaseEvent, next_lease_state
 
 
-def hear(world: World, draft: Draft, holder: Holder, boot_ms: BootMs) -> None:
-    """A holder has spoken: all its leases live another `ttl`, frozen ones revive."""
-    holder.boot_ms = boot_ms
-    holder.heard_at = draft.now
-    holder.deadline = UtcMs(draft.now + world.terms.ttl)
+def hear(world: World, holder: Holder, boot_ms: BootMs) -> None:
+    """A holder has spoken: all its leases live another time to live, frozen ones revive."""
+    renew(world, holder, boot_ms)
     if not holder.frozen:
         return
     holder.frozen = False
@@ -74,7 +73,8 @@ def give_up(world: World, draft: Draft, holder: Holder) -> tuple[Cell, ...]:
 
 
 def _lost_at(world: World, holder: Holder) -> UtcMs:
-    return UtcMs(max(holder.deadline, holder.away_since) + world.terms.write_off_after)
+    over = max(holder.deadline, holder.away_since, holder.spends_at_most)
+    return UtcMs(over + world.terms.write_off_after)
 
 
 def forget_poisoned(world: World, draft: Draft, holder: Holder) -> None:

@@ -22,6 +22,7 @@ from controller.ledgers import Holding, Ledger
 from controller.store.protocol import StoreError
 from controller.telemetry import Telemetry
 from controller.terms import Terms
+from controller.watching import Watching
 from farebox.manifests.resources import Resources
 from farebox.runtime.clock import Clock
 from farebox.runtime.tasks import first_of
@@ -43,8 +44,9 @@ class Reigns:
         clock: Clock,
         terms: Terms,
         resources: Callable[[], Resources],
+        watching: Callable[[], Watching] = Watching,
     ) -> None:
-        """Stand by. `resources` tells those in force."""
+        """Stand by. `resources` tells those in force, `watching` begins a watch over tasks."""
         self.engine: Engine | None = None
         self.leading = asyncio.Event()
         self.registry: CollectorRegistry | None = None
@@ -53,6 +55,7 @@ class Reigns:
         self._clock = clock
         self._terms = terms
         self._resources = resources
+        self._watching = watching
         self._committer: Committer | None = None
 
     async def run(self) -> None:
@@ -99,7 +102,11 @@ class Reigns:
             "the ledger is open", extra={"epoch": snapshot.epoch, "leases": len(snapshot.accounts)}
         )
         engine = Engine(
-            snapshot, terms=self._terms, resources=self._resources(), now=self._clock.utc()
+            snapshot,
+            terms=self._terms,
+            resources=self._resources(),
+            now=self._clock.utc(),
+            watching=self._watching(),
         )
         self.registry = CollectorRegistry()
         committer = Committer(

@@ -61,6 +61,23 @@ def is_lent_by_no_bucket(world: World, holder: Holder | None, item: Counters) ->
     return not known and not is_spent(item.granted, item.returned, item.spent, item.reserved)
 
 
+def is_closed_unspent(world: World, holder: Holder | None, item: Counters) -> bool:
+    """Whether money of a lease without an end is told of that was closed, all of it spent or back.
+
+    Whoever tells this tells of a time before the closing. What a call holds that passed a pool by,
+    which lets it, is no money of the lease.
+    """
+    if holder is not None and item.lease in holder.leases:
+        return False
+    return _was_closed(world, item) and item.granted - item.returned > item.spent
+
+
+def _was_closed(world: World, item: Counters) -> bool:
+    """Whether an unknown lease without an end is a closed one: its number is never given again."""
+    endless = world.cells.get(LeaseId(item.lease.charge, 0))
+    return endless is not None and item.lease.window < endless.next_number
+
+
 def _merge_one(world: World, draft: Draft, cell: Cell, entry: Entry, item: Counters) -> None:
     kept, level = put(cell, entry), before_change(world, cell)
     overdraft = _overdraft(entry)
@@ -107,6 +124,9 @@ def _is_late(world: World, holder: Holder, item: Counters) -> bool:
     cell = world.cells.get(item.lease)
     if cell is not None and item.spent <= cell.closed_for.get(holder.uid, -1):
         return True
+    if is_closed_unspent(world, holder, item):
+        # Its holder was greeted with a later journal: the message was overtaken.
+        return True
     if not is_spent(item.granted, item.returned, item.spent, item.reserved):
         return False
     if cell is not None and cell.over_at(world.now) and item.spent <= cell.closed_spent:
@@ -131,7 +151,11 @@ def _adopt(world: World, draft: Draft, holder: Holder, item: Counters) -> None:
     cell = world.cell(
         LeaseId(item.lease.charge, window.id), window.ends, counts_until=window.counts_until
     )
-    if holder.uid in cell.entries or is_lent_by_no_bucket(world, holder, item):
+    if (
+        holder.uid in cell.entries
+        or _was_closed(world, item)
+        or is_lent_by_no_bucket(world, holder, item)
+    ):
         _count_as_spent(draft, holder, cell, item)
         return
     level = before_change(world, cell)

@@ -1,7 +1,8 @@
 """The world as the ledger has it, at the start of a controller.
 
 The one rule: nothing is believed of a holder but what is kept; each may have reported just before
-the restart, so none is silent before a whole `ttl`. This module must not know streams or messages.
+the restart, so none is silent before a whole time to live, and none is lost before the longest that
+any report is worth. This module must not know streams or messages.
 """
 
 from controller.agenda import HolderForgotten
@@ -48,7 +49,8 @@ def count_by_pool(world: World, cell: Cell) -> None:
 
 
 def _restore_holders(world: World, snapshot: Snapshot) -> None:
-    deadline = UtcMs(world.now + world.terms.ttl)
+    terms = world.terms
+    deadline = UtcMs(world.now + terms.beat(len(snapshot.holders)).ttl)
     for row in snapshot.holders:
         world.add_holder(
             Holder(uid=row.holder, boot_seq=row.boot_seq, workload=row.workload, deadline=deadline)
@@ -58,7 +60,9 @@ def _restore_holders(world: World, snapshot: Snapshot) -> None:
             nobody = Workload(namespace="", name="")
             world.add_holder(Holder(uid=uid, boot_seq=0, workload=nobody, deadline=deadline))
         world.holders[uid].poisoned = True
-        world.agenda.add(UtcMs(world.now + world.terms.forget_after), HolderForgotten(uid))
+        world.agenda.add(UtcMs(world.now + terms.forget_after), HolderForgotten(uid))
+    for holder in world.holders.values():
+        holder.spends_at_most = UtcMs(world.now + terms.ttl_max)
 
 
 def _restore_account(world: World, row: PutAccount) -> None:

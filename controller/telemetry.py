@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from controller.engine import Engine
 from controller.events import Step
 from controller.status import PoolFigures, pool_figures
+from controller.task_telemetry import TaskMetrics
 from controller.world import World
 from farebox.core.budgets import PoolUid
 from farebox.core.instant import UtcMs
@@ -61,6 +62,7 @@ class Telemetry:
             registry=registry,
         )
         registry.register(_PoolGauges(engine))
+        registry.register(TaskMetrics(engine.watching))
 
     def count(self, step: Step) -> None:
         """Count what a step has sent."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from controller.agenda import Agenda, HolderSilent, LimitChanges, WindowEnds, WindowNears
 from controller.store.protocol import PutAccount
 from controller.terms import Terms
-from farebox.core.allocation import Account
+from farebox.core.allocation import Account, Sums
 from farebox.core.bucket import Bucket
 from farebox.core.budgets import Charge, Per, Pool, PoolUid, with_reserves
-from farebox.core.instant import BootMs, UtcMs
+from farebox.core.instant import BootMs, DurationMs, UtcMs
 from farebox.core.leases import LeaseId, LeaseState
 from farebox.core.money import ZERO, Nanos
 from farebox.core.policy import Policy
@@ -74,9 +74,9 @@ class Cell:
 
     The leases of a window that never ends all stand in one cell, whatever their numbers;
     `next_number` is the lowest that no closed one had. `counts_until`: until when the money counts
-    against the limit. `accounts` is what allocation reads. Sums over it are kept: `committed` and
-    `settled` (with `closed_spent`), and `outstanding`, what is lent and not spent. `closed_for`:
-    whose lease this process has closed here, and what it had spent.
+    against the limit. `accounts` is what allocation reads. What it adds up to is kept: `sums`, and
+    `outstanding`, what is lent and not spent. `closed_for`: whose lease this process has closed
+    here, and what it had spent.
     """
 
     lease: LeaseId
@@ -84,12 +84,21 @@ class Cell:
     counts_until: UtcMs | None = None
     next_number: int = 0
     closed_spent: Nanos = ZERO
-    committed: Nanos = ZERO
-    settled: Nanos = ZERO
+    sums: Sums = field(default_factory=Sums)
     outstanding: Nanos = ZERO
     entries: dict[str, Entry] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     closed_for: dict[str, Nanos] = field(default_factory=dict)
+
+    @property
+    def committed(self) -> Nanos:
+        """The most that all leases of this window can cost."""
+        return Nanos(self.closed_spent + self.sums.committed)
+
+    @property
+    def settled(self) -> Nanos:
+        """What is known to be spent."""
+        return Nanos(self.closed_spent + self.sums.spent)
 
     @property
     def starts(self) -> UtcMs:
@@ -107,15 +116,12 @@ class Cell:
     def raise_closed(self, spent: Nanos) -> None:
         """Count money that a closed lease has spent."""
         self.closed_spent = Nanos(self.closed_spent + spent)
-        self.committed = Nanos(self.committed + spent)
-        self.settled = Nanos(self.settled + spent)
 
     def exchange(self, before: Account | None, after: Account | None) -> None:
         """Keep the sums when one account becomes another."""
+        self.sums = self.sums.exchanged(before, after)
         for sign, account in ((-1, before), (1, after)):
             if account is not None:
-                self.committed = Nanos(self.committed + sign * account.committed)
-                self.settled = Nanos(self.settled + sign * account.spent)
                 self.outstanding = Nanos(self.outstanding + sign * outstanding(account))
 
 
@@ -129,10 +135,14 @@ class Holder:
     """One incarnation of a sidecar.
 
     `stream` is None while it is away, since `away_since` or before this controller. `boot_ms` is
-    its clock in its last message, which came at `heard_at` (0: not to this controller). `frozen`:
-    it is silent past `deadline`, or a copy of its journal has turned up. `watched`: the agenda has
-    a reminder of its deadline. `poisoned`: money of it was written off, so it is never accepted
-    again.
+    its clock in its last message, which came at `heard_at` (0: not to this controller) and lets it
+    spend for `ttl`; by that clock it spends until `spends_until` at the latest,
+    by the one here until `deadline`; who has not been heard since a restart may have been told a
+    longer time, but none beyond `spends_at_most`. `seq`: the
+    number of its last report on this stream.
+    `frozen`: it is silent past `deadline`, or a copy of its journal has turned up. `watched`: the
+    agenda has a reminder of its deadline. `poisoned`: money of it was written off, so it is never
+    accepted again.
     """
 
     uid: str
@@ -143,6 +153,10 @@ class Holder:
     away_since: UtcMs = UtcMs(0)
     boot_ms: BootMs = BootMs(0)
     heard_at: UtcMs = UtcMs(0)
+    ttl: DurationMs = DurationMs(0)
+    spends_until: BootMs = BootMs(0)
+    spends_at_most: UtcMs = UtcMs(0)
+    seq: int | None = None
     frozen: bool = False
     watched: bool = False
     poisoned: bool = False
@@ -189,6 +203,11 @@ class World:
     nearing: set[LeaseId] = field(default_factory=set)
     flows: dict[Charge, UtcMs] = field(default_factory=dict)
     agenda: Agenda = field(default_factory=Agenda)
+
+    @property
+    def nearing_for(self) -> DurationMs:
+        """So long before a window ends, its holders get money of the next one: two heartbeats."""
+        return DurationMs(2 * self.terms.beat(len(self.streams)).heartbeat)
 
     def adopt(self, resources: Resources) -> None:
         """Put resources in force."""
@@ -242,7 +261,7 @@ class World:
         cell.counts_until = counts_until if counts_until is not None else window_ends
         if window_ends is not None:
             self.agenda.add(window_ends, WindowEnds(lease))
-            self.agenda.add(UtcMs(window_ends - self.terms.nearing), WindowNears(lease))
+            self.agenda.add(UtcMs(window_ends - self.nearing_for), WindowNears(lease))
         return cell
 
     def remove_cell(self, cell: Cell) -> None:

@@ -26,13 +26,16 @@ from farebox.wire.messages import Workload
 from sidecar.cashier import Cashier
 from sidecar.config import Config
 from sidecar.dataplane import DataPlane
-from sidecar.driver import Money
 from sidecar.journal import Journal
 from sidecar.lease_client import LeaseClient
 from sidecar.leasing import Leasing
+from sidecar.pacing import Pacing, WatchedMoney
 from sidecar.policy import PolicyHolder
 from sidecar.purse import Purse
 from sidecar.receipts import KEPT_MAX, Receipts
+from sidecar.small_model import SmallModel
+from sidecar.surroundings import Money
+from sidecar.tallies import TallyBook
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,9 +44,11 @@ LAST_DEFAULT: Final = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoneyParts:
-    """The money side: who holds it, the stream to the controller, and a view of the leases."""
+    """The money side: who holds, paces and counts it, the stream to the controller, and a view."""
 
     money: Money
+    pacing: Pacing
+    tallies: TallyBook
     run: Callable[[], Coroutine[Any, Any, None]]
     stop: Callable[[], None]
     view: JsonView
@@ -60,22 +65,32 @@ def build_money(config: Config, clock: Clock, policies: PolicyHolder) -> MoneyPa
     def notify(charges: Iterable[Charge]) -> None:
         cashier.notify(charges)
 
+    tallies = TallyBook(clock, policies)
     client = LeaseClient(
         ",".join(map(str, config.controller)),
         leasing,
         clock,
         on_policy=policies.replace,
         notify=notify,
+        tallies=tallies,
     )
     cashier = Cashier(purse, leasing, clock, wake=client.wake, wait=DurationMs(config.money_ms_max))
+    pacing = Pacing(purse, leasing.outlooks, clock)
     return MoneyParts(
-        money=cashier, run=client.run, stop=client.stop, view=_leases_view(purse, leasing)
+        money=WatchedMoney(cashier, pacing),
+        pacing=pacing,
+        tallies=tallies,
+        run=client.run,
+        stop=client.stop,
+        view=_leases_view(purse, leasing),
     )
 
 
 async def run(config: Config) -> None:
     """Serve until SIGTERM or SIGINT."""
-    clock, policies, registry = SystemClock(), PolicyHolder(), CollectorRegistry()
+    clock, registry = SystemClock(), CollectorRegistry()
+    small_model = SmallModel(config.weights_dir)
+    policies = PolicyHolder(small_model.filled)
     money = build_money(config, clock, policies)
     plane = DataPlane(
         config,
@@ -84,6 +99,8 @@ async def run(config: Config) -> None:
         policies=policies,
         registry=registry,
         secret=lambda name: os.environ.get(name, "").strip(),
+        pacing=money.pacing,
+        tallies=money.tallies,
     )
     admin = AdminServer(
         registry=registry,
@@ -91,7 +108,7 @@ async def run(config: Config) -> None:
         views={
             "/v1/receipts": _receipts_view(plane.receipts),
             "/v1/leases": money.view,
-            "/v1/policy": lambda _: _policy_fields(policies.current),
+            "/v1/policy": lambda _: _policy_fields(policies.current, small_model.problem),
         },
     )
     async with Supervisor() as tasks:
@@ -101,6 +118,8 @@ async def run(config: Config) -> None:
         ports = {"http": await plane.start(config.listen), "admin": await admin.start(config.admin)}
         if config.ready_file is not None:
             write_ready_file(config.ready_file, **ports)
+        if config.keep_prompts:
+            _LOG.warning("PROMPTS ARE KEPT: receipts of judged calls hold them (--keep-prompts)")
         _LOG.info("serving calls", extra=ports)
         await tasks.stopped()
         _LOG.info("stopping: no new calls")
@@ -132,15 +151,18 @@ def _leases_view(purse: Purse, leasing: Leasing) -> JsonView:
     return view
 
 
-def _policy_fields(policy: Policy | None) -> dict[str, object]:
+def _policy_fields(policy: Policy | None, weights_problem: str) -> dict[str, object]:
     if policy is None:
         return {"generation": None, "pools": [], "models": []}
+    scorer = policy.scorer
     return {
         "generation": policy.generation,
         "pools": [
             {"pool": pool.title, "per": pool.per, "limit_usd": format_dollars(pool.limit)}
             for pool in policy.pools
         ],
+        "classifier": policy.routing.classifier,
+        "weights": {"in_use": scorer.name if scorer else None, "problem": weights_problem},
         "models": [{"model": model.name, "tier": tier.name} for tier, model in policy.catalogue],
     }
 

@@ -14,7 +14,7 @@ from farebox.core.reasons import Reason
 from farebox.core.routing import output_bound
 from farebox.core.tiers import Capability
 from farebox.core.usage import Usage
-from sidecar.commands import AttemptRecord, Expire, Settle, Void
+from sidecar.commands import AttemptRecord, Expire, Purpose, Settle, Void
 from sidecar.dialects.openai_answers import read_answer
 from sidecar.dialects.openai_chat import ChatRequest
 from sidecar.dialects.openai_stream import StreamMeter
@@ -74,9 +74,9 @@ class Attempt:
         """The whole answer so far."""
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
-    def end_whole(self) -> Ending:
-        """The answer is here in full."""
-        answer = read_answer(self.body)
+    def end_whole(self, body: bytes) -> Ending:
+        """The answer is here in full, and this is it."""
+        answer = read_answer(body)
         self.usage, self.response_model = answer.usage, answer.model
         if answer.usage is not None:
             return self._reported(answer.usage)
@@ -109,7 +109,7 @@ class Attempt:
             case HoldEvent.EXPIRE:
                 return Expire(hold=self.held.hold, reason=ending.reason)
 
-    def record(self, ending: Ending) -> AttemptRecord:
+    def record(self, ending: Ending, purpose: Purpose = Purpose.ANSWER) -> AttemptRecord:
         """The attempt as its receipt keeps it."""
         tier = self.held.route.candidate.tier
         return AttemptRecord(
@@ -122,6 +122,9 @@ class Attempt:
             status=self.status,
             shadow=self.held.shadow,
             unverified=self.held.unverified,
+            usage=self.usage,
+            response_model=self.response_model,
+            purpose=purpose,
         )
 
     def _reported(self, usage: Usage) -> Ending:

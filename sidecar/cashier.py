@@ -25,12 +25,13 @@ from sidecar.asking import Ask, least_of, limit_of, options_of, target_of
 from sidecar.deferral import Deferral, LineFullError, Tried
 from sidecar.draws import Draw, Draws
 from sidecar.events import MoneyHeld, MoneyRefused
-from sidecar.leasing import Leasing, Waiting
+from sidecar.leasing import Leasing
 from sidecar.purse import Purse
 from sidecar.refusals import plainly
 from sidecar.shortage import Shortage, explain
 from sidecar.taking import Taking
 from sidecar.waiting_line import Ticket
+from sidecar.wants import Waiting
 
 DENIAL_FRESH_MS: Final = 1_000
 """For so long a terminal denial answers further calls without asking again."""

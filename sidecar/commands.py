@@ -5,9 +5,14 @@ anything, so that whoever has seen the end of a call also finds it settled. This
 know how an order is carried out.
 """
 
+import enum
+from typing import Final, NamedTuple
+
 import msgspec
 
-from farebox.core.call import Identity
+from farebox.core.call import Call, Identity
+from farebox.core.gates import Case, Gate, Verdict
+from farebox.core.instant import DurationMs
 from farebox.core.leases import HoldId
 from farebox.core.money import Nanos
 from farebox.core.reasons import Reason
@@ -17,10 +22,22 @@ from farebox.core.usage import Usage
 from sidecar.refusals import RefusalDetail
 
 
+class Purpose(enum.StrEnum):
+    """What an attempt is for: the caller's answer, or what a gate asks to judge it."""
+
+    ANSWER = "answer"
+    SECOND = "second"
+    GRADE = "grade"
+
+
 class HoldMoney(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Hold money for the next attempt. `cap` bounds the single call."""
+    """Hold money for the next attempt. `cap` bounds it: what the caller's call may still cost.
+
+    `call` is what is paid for: the caller's own, or the one that a gate makes.
+    """
 
     plan: Plan
+    call: Call
     tried: frozenset[str]
     cap: Nanos | None
 
@@ -55,11 +72,26 @@ class Expire(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reason: Reason
 
 
+class LimitTime(msgspec.Struct, frozen=True, gc=False):
+    """From now on the call may take so long; after that it is told that its time is over."""
+
+    within: DurationMs
+
+
+class Judge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Run a gate that is the user's own function."""
+
+    gate: Gate
+    answer: str
+    case: Case
+
+
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One attempt: what was held for it and how its money ended.
 
     `status` is the provider's, 0 when it gave none. `shadow` and `unverified`: the pools that did
-    not have the money and let it pass all the same; see `MoneyHeld`.
+    not have the money and let it pass all the same; see `MoneyHeld`. `response_model` is what the
+    provider says that it ran. `verdicts` are what the gates said of the answer.
     """
 
     model: str
@@ -71,6 +103,25 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     status: int
     shadow: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
+    usage: Usage | None = None
+    response_model: str = ""
+    purpose: Purpose = Purpose.ANSWER
+    verdicts: tuple[Verdict, ...] = ()
+
+
+class Asked(NamedTuple):
+    """The size and kind of what was asked, without its text; see `farebox.core.call.Call`."""
+
+    body_bytes: int = 0
+    turns: int = 1
+    output_tokens: int | None = None
+    choices: int = 1
+    tools: int = 0
+    images: int = 0
+    json_schema: bool = False
+
+
+NOTHING_ASKED: Final = Asked()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -78,7 +129,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `status` is what the caller got, `refused` the reason when it was a refusal of Farebox. `task`
     is what the call was taken for. `model` and `tier` served it ("" when nothing did);
-    `response_model` is what the provider says that it ran. `cost` is that of all attempts.
+    `response_model` is what the provider says that it ran. `cost` is that of all attempts. `gate`
+    is "passed", "failed:NAME", "none" for an answer that was given unchecked, "" without gates;
+    `escalations` counts the answers that were asked of a higher tier.
     """
 
     call_id: str
@@ -100,6 +153,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     attempts: tuple[AttemptRecord, ...]
     usage: Usage | None
     cost: Nanos
+    gate: str = ""
+    escalations: int = 0
+    asked: Asked = NOTHING_ASKED
 
 
 class Finish(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -154,6 +210,8 @@ Command = (
     | Void
     | Expire
     | Finish
+    | LimitTime
+    | Judge
     | SendWhole
     | Refuse
     | SendHead

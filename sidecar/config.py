@@ -40,6 +40,8 @@ class Config:
     name: str = "sidecar"
     labels: Mapping[str, str] = field(default_factory=dict)
     receipts: Path | None = None
+    keep_prompts: bool = False
+    weights_dir: Path | None = None
     ready_file: Path | None = None
     log_level: str = "info"
     body_bytes_max: int = 32 * 1024 * 1024
@@ -98,6 +100,12 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def _switch(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise ValueError(f"{text!r} is not true or false")
+    return text == "true"
+
+
 _MS: Final = _whole(1, 3_600_000)
 _MONEY_MS: Final = _whole(1_000, 3_600_000)
 """Where money is scarce it is asked for twice a second: who waits for less never has its turn."""
@@ -122,6 +130,11 @@ OPTIONS: Final[dict[str, Option]] = {
     "name": Option(read=_text, meaning="name of the pod that is served"),
     "labels": Option(read=_labels, meaning="labels of the pod: NAME=VALUE,NAME=VALUE"),
     "receipts": Option(read=_path, meaning="file for receipts (JSON lines)"),
+    "keep_prompts": Option(
+        read=_switch,
+        meaning="true: receipts of calls that gates judged hold the prompt (false)",
+    ),
+    "weights_dir": Option(read=_path, meaning="folder of routing weights: NAME.weights"),
     "ready_file": Option(read=_path, meaning="written when serving"),
     "log_level": Option(read=_level, meaning="debug, info, warning or error"),
     "body_bytes_max": Option(read=_whole(1_024, 2**30), meaning="longest body of a call"),
@@ -160,6 +173,8 @@ def load_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Con
         for name in _REQUIRED
         if name not in texts
     ]
+    if values.get("keep_prompts") and "receipts" not in texts:
+        mistakes.append("--keep-prompts needs --receipts: prompts are kept in that file only.")
     if mistakes:
         raise ConfigError(mistakes)
     return Config(**values)

@@ -11,15 +11,18 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from farebox.gates.functions import Functions
 from farebox.runtime.clock import Clock
 from farebox.runtime.endpoints import Endpoint
 from farebox.runtime.tasks import Jobs
 from sidecar.config import Config
-from sidecar.driver import Money, Surroundings, Waits
 from sidecar.inbound.server import Server
 from sidecar.listener import Bounds, Listener
+from sidecar.pacing import Pacing
 from sidecar.policy import PolicyHolder
-from sidecar.receipts import Receipt, Receipts
+from sidecar.receipts import Receipt, Receipts, judged_prompt, no_prompt
+from sidecar.surroundings import Money, Surroundings, Waits, unpaced
+from sidecar.tallies import TallyBook
 from sidecar.telemetry import Telemetry
 from sidecar.upstream.pool import Bounds as PoolBounds
 from sidecar.upstream.pool import Pool
@@ -39,9 +42,14 @@ class DataPlane:
         policies: PolicyHolder,
         registry: CollectorRegistry,
         secret: Callable[[str], str],
+        pacing: Pacing | None = None,
+        tallies: TallyBook | None = None,
     ) -> None:
-        self.receipts = Receipts(config.receipts)
+        self.receipts = Receipts(config.receipts, owner_only=config.keep_prompts)
         self._jobs = Jobs()
+        self._functions = Functions()
+        self._pacing = pacing
+        self._tallies = tallies
         self._pool = Pool(
             PoolBounds(connections_max=config.calls_max, connect_ms_max=config.connect_ms_max)
         )
@@ -59,6 +67,9 @@ class DataPlane:
                 waits=_waits(config),
                 secret=secret,
                 finished=self._finished,
+                functions=self._functions,
+                pace=unpaced if pacing is None else pacing.pace,
+                prompt_kept=judged_prompt if config.keep_prompts else no_prompt,
             ),
             policies=policies,
             bounds=_bounds(config),
@@ -76,10 +87,15 @@ class DataPlane:
         await self._server.stop(grace_s=grace_ms_max / 1000 / 2)
         await self._jobs.finish(grace_s=grace_ms_max / 1000 / 2)
         self._pool.close()
+        await self._functions.close()
 
     def _finished(self, receipt: Receipt) -> None:
         self.receipts.add(receipt)
         self._telemetry.finished(receipt)
+        if self._pacing is not None:
+            self._pacing.finished(receipt.outcome)
+        if self._tallies is not None:
+            self._tallies.finished(receipt.outcome)
 
 
 def _waits(config: Config) -> Waits:

@@ -25,7 +25,7 @@ KEEP_FACTOR: Final = 2
 LOW_WATER: Final = 4
 """Ask for more when less than the target divided by this is free."""
 
-SCARCE_PART: Final = 4
+SCARCE_PART: Final = 2
 """Money is scarce when the last grant was less than the target divided by this."""
 
 DEVIATIONS: Final = 1

@@ -7,21 +7,10 @@ tells every exchange so. This module must not know what the orders mean for mone
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
-import msgspec
-
-from farebox.core.call import Call
-from farebox.core.instant import BootMs, DurationMs, UtcMs
-from farebox.core.leases import HoldId
-from farebox.core.money import Nanos
-from farebox.core.policy import Policy
-from farebox.core.reasons import Reason
-from farebox.core.routing import Plan
+from farebox.core.instant import BootMs, DurationMs
 from farebox.core.tiers import Model
-from farebox.runtime.clock import Clock
-from farebox.runtime.tasks import Jobs
 from sidecar import responses
 from sidecar.commands import (
     CloseUpstream,
@@ -31,6 +20,8 @@ from sidecar.commands import (
     Finish,
     Forward,
     HoldMoney,
+    Judge,
+    LimitTime,
     Refuse,
     SendChunk,
     SendEnd,
@@ -44,8 +35,7 @@ from sidecar.events import (
     CallerGone,
     Event,
     HoldLapsed,
-    MoneyHeld,
-    MoneyRefused,
+    Judged,
     Phase,
     Stopped,
     TimedOut,
@@ -55,94 +45,15 @@ from sidecar.events import (
     UpstreamHead,
 )
 from sidecar.exchange import Commands, Exchange, State
-from sidecar.inbound.request import Head
 from sidecar.receipts import Receipt
+from sidecar.surroundings import Arrival, Surroundings
 from sidecar.upstream.connection import ConnectFailedError, Connection, SilentError
 from sidecar.upstream.origin import Origin, OriginError, target_of
-from sidecar.upstream.pool import Pool
 from sidecar.upstream.request import post
-
-
-class Money(Protocol):
-    """Who holds and settles money; see `sidecar.cashier`.
-
-    `hold` may be cancelled at any time and then leaves nothing held.
-    """
-
-    def hold_now(
-        self, plan: Plan, call: Call, policy: Policy, *, tried: frozenset[str], cap: Nanos | None
-    ) -> MoneyHeld | MoneyRefused | None: ...
-
-    async def hold(
-        self, plan: Plan, call: Call, policy: Policy, *, tried: frozenset[str], cap: Nanos | None
-    ) -> MoneyHeld | MoneyRefused: ...
-
-    def settle(self, hold_id: HoldId, cost: Nanos, reason: Reason) -> None: ...
-
-    def void(self, hold_id: HoldId, reason: Reason) -> None: ...
-
-    def expire(self, hold_id: HoldId, reason: Reason) -> None: ...
-
-    def may_send(self, hold_id: HoldId) -> bool: ...
 
 
 class MissingSecretError(Exception):
     """The credential that a model is configured with is not there."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waits:
-    """How long is waited for what, in milliseconds."""
-
-    head_ms_max: int
-    body_ms_max: int
-    send_ms_max: int
-    drain_ms_max: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What every run needs, made once.
-
-    `secret` gives the value of an environment variable, "" when it is not set; `finished` takes the
-    receipt.
-    """
-
-    money: Money
-    pool: Pool
-    jobs: Jobs
-    clock: Clock
-    waits: Waits
-    secret: Callable[[str], str]
-    finished: Callable[[Receipt], None]
-
-
-class Caller(Protocol):
-    """Where the answer goes; see `sidecar.inbound.connection`. A caller that goes cancels."""
-
-    @property
-    def is_slow(self) -> bool: ...
-
-    async def taken(self, *, ms_max: int) -> None: ...
-
-    def tell(self, status: int, lines: bytes, body: bytes) -> None: ...
-
-    def begin(self, status: int, lines: bytes) -> None: ...
-
-    def pass_on(self, data: bytes) -> None: ...
-
-    def complete(self) -> None: ...
-
-
-class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """How a call came in. `provider` is the one that the caller's path names."""
-
-    head: Head
-    caller: Caller
-    call_id: str
-    provider: str
-    at: UtcMs
-    since: BootMs
 
 
 class Run:
@@ -158,6 +69,7 @@ class Run:
         "_left_to_job",
         "_pending",
         "_sent",
+        "_until",
     )
 
     def __init__(self, exchange: Exchange, arrival: Arrival, around: Surroundings) -> None:
@@ -170,6 +82,7 @@ class Run:
         self._sent = False
         self._head_read = False
         self._left_to_job = False
+        self._until: BootMs | None = None
 
     async def serve(self) -> None:
         """Live the exchange through; its answer is written when this returns."""
@@ -191,14 +104,18 @@ class Run:
                 event = self._carry_out(commands)
                 if self._pending is not None:
                     pending, self._pending = self._pending, None
-                    event = await pending
+                    event = await (pending if self._until is None else self._in_time(pending))
                 if caller.is_slow and not self._left_to_job:
                     await caller.taken(ms_max=self._around.waits.send_ms_max)
             if event is None:
                 if self._left_to_job or not exchange.reading:
                     return
                 while (event := self._fact_at_hand()) is None:
-                    await self._news()
+                    if self._until is None:
+                        await self._news()
+                    elif not await self._news_in_time():
+                        event = TimedOut(Phase.GATES)
+                        break
             commands = exchange.handle(event)
 
     async def _drain(self) -> None:
@@ -228,13 +145,15 @@ class Run:
         return event
 
     def _hold(self, command: HoldMoney) -> Event | None:
-        money, exchange = self._around.money, self._exchange
+        if self._until is not None and self._time_left_s() <= 0:
+            return TimedOut(Phase.GATES)
+        money, policy = self._around.money, self._exchange.policy
         held = money.hold_now(
-            command.plan, exchange.call, exchange.policy, tried=command.tried, cap=command.cap
+            command.plan, command.call, policy, tried=command.tried, cap=command.cap
         )
         if held is None:
             self._pending = money.hold(
-                command.plan, exchange.call, exchange.policy, tried=command.tried, cap=command.cap
+                command.plan, command.call, policy, tried=command.tried, cap=command.cap
             )
         return held
 
@@ -299,7 +218,11 @@ class Run:
     def _finish(self, command: Finish) -> None:
         arrival, clock = self._arrival, self._around.clock
         duration = DurationMs(clock.boot() - arrival.since)
-        self._around.finished(Receipt(at=arrival.at, duration=duration, outcome=command.outcome))
+        outcome = command.outcome
+        prompt = self._around.prompt_kept(self._exchange.call, outcome)
+        self._around.finished(
+            Receipt(at=arrival.at, duration=duration, outcome=outcome, prompt=prompt)
+        )
 
     def _send_whole(self, command: SendWhole) -> None:
         self._caller.tell(command.status, command.lines, command.body)
@@ -325,11 +248,47 @@ class Run:
             self._carry_out(self._exchange.handle(UpstreamFailed(sent=False, why=why)))
             return
         self._left_to_job = True
+        self._until = None
         try:
             self._around.jobs.start(f"drain {self._arrival.call_id}", self._drain())
         except RuntimeError:
             # As many jobs as may run do so already: what this call cost will not be known.
             self._left_to_job = False
+
+    # --------------------------------------------------------------------- gates, and time for them
+
+    def _limit_time(self, command: LimitTime) -> None:
+        self._until = BootMs(self._around.clock.boot() + command.within)
+
+    def _judge(self, command: Judge) -> None:
+        self._pending = self._judged(command)
+
+    async def _judged(self, command: Judge) -> Event:
+        functions = self._around.functions
+        return Judged(await functions.judge(command.gate, command.answer, command.case))
+
+    def _time_left_s(self) -> float:
+        assert self._until is not None
+        return (self._until - self._around.clock.boot()) / 1000
+
+    async def _in_time(self, pending: Coroutine[Any, Any, Event | None]) -> Event | None:
+        """What is waited for, or that there is no time left for it."""
+        try:
+            async with asyncio.timeout(self._time_left_s()):
+                return await pending
+        except TimeoutError:
+            if self._exchange.state is State.SENT:
+                return self._not_sent(TimeoutError("no time was left to connect"))
+            return TimedOut(Phase.GATES)
+
+    async def _news_in_time(self) -> bool:
+        """Wait for news; False when there is no time left."""
+        try:
+            async with asyncio.timeout(self._time_left_s()):
+                await self._news()
+        except TimeoutError:
+            return False
+        return True
 
     # ----------------------------------------------------------------------------- bringing facts
 
@@ -379,6 +338,8 @@ class Run:
         Settle: _settle,
         Void: _void,
         Expire: _expire,
+        LimitTime: _limit_time,
+        Judge: _judge,
         Finish: _finish,
         SendWhole: _send_whole,
         SendHead: _send_head,

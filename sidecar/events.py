@@ -11,6 +11,7 @@ import enum
 
 import msgspec
 
+from farebox.core.gates import Verdict
 from farebox.core.leases import HoldId
 from farebox.core.money import Nanos
 from farebox.core.routing import Route
@@ -26,6 +27,7 @@ class Phase(enum.StrEnum):
     HEAD = "head"
     BODY = "body"
     DRAIN = "drain"
+    GATES = "gates"
 
 
 class MoneyHeld(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -79,6 +81,12 @@ class HoldLapsed(msgspec.Struct, frozen=True, gc=False):
     """Nothing was sent: the window or the lease of the hold ended before a connection stood."""
 
 
+class Judged(msgspec.Struct, frozen=True, gc=False):
+    """What a gate says that is the user's own function."""
+
+    verdict: Verdict
+
+
 class CallerGone(msgspec.Struct, frozen=True, gc=False):
     """The caller has closed its connection; nothing can be sent to it any more."""
 
@@ -101,6 +109,7 @@ Event = (
     | UpstreamEnded
     | UpstreamFailed
     | HoldLapsed
+    | Judged
     | CallerGone
     | TimedOut
     | Stopped

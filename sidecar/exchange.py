@@ -4,6 +4,8 @@
                  ^          |----> streaming --> done
                  '----------'----> failing ----> done
 
+(`sidecar.gated` adds checking, between answering and done or the next holding.)
+
 An attempt holds money, is sent, and its money ends exactly once, before the next attempt or the
 end. Another model is tried only before the caller has got a byte, and never when the lost attempt
 may have been billed. A caller that leaves changes nothing about the money: the answer is read to
@@ -16,7 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from farebox.core.call import Call
-from farebox.core.classify import classify
+from farebox.core.classify import Classification
 from farebox.core.money import Nanos
 from farebox.core.policy import Policy
 from farebox.core.reasons import REFUSALS, Reason
@@ -61,7 +63,7 @@ ATTEMPTS_MAX: Final = 3
 ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 """A whole answer that is longer is given up: it is held in memory until its cost is known."""
 
-_STATUS_REDIRECT: Final = 300
+STATUS_REDIRECT: Final = 300
 _TRY_ANOTHER: Final = frozenset({408, 429, *range(500, 600)})
 _COUNTS: Final = "the money held for the call counts as spent."
 
@@ -73,6 +75,7 @@ class State(enum.StrEnum):
     HOLDING = "holding"
     SENT = "sent"
     ANSWERING = "answering"
+    CHECKING = "checking"
     FAILING = "failing"
     STREAMING = "streaming"
     DONE = "done"
@@ -106,10 +109,16 @@ class Exchange:
     )
 
     def __init__(
-        self, *, policy: Policy, request: ChatRequest, call: Call, call_id: str, cap: Nanos | None
+        self,
+        *,
+        policy: Policy,
+        request: ChatRequest,
+        call: Call,
+        call_id: str,
+        cap: Nanos | None,
+        found: Classification,
     ) -> None:
-        """`cap` is the most that this one call may cost."""
-        found = classify(call, policy)
+        """`cap` is the most that this one call may cost, `found` what it was taken for."""
         self.policy = policy
         self.call = call
         self.state = State.READY
@@ -141,7 +150,7 @@ class Exchange:
         """Take in one fact. Raises IllegalEventError for one that cannot happen now."""
         if self.state is State.DONE:
             return ()
-        handler = self._TABLE[self.state].get(type(event))
+        handler = self.TABLE[self.state].get(type(event))
         if handler is None:
             raise IllegalEventError(f"{type(event).__name__} while {self.state}")
         return handler(self, event)
@@ -150,7 +159,8 @@ class Exchange:
 
     def _hold(self) -> Commands:
         self.state = State.HOLDING
-        return (HoldMoney(plan=self._plan, tried=self._tried, cap=self._cap),)
+        order = HoldMoney(plan=self._plan, call=self.call, tried=self._tried, cap=self._cap)
+        return (order,)
 
     def _money_held(self, event: MoneyHeld) -> Commands:
         self.state = State.SENT
@@ -172,7 +182,7 @@ class Exchange:
         attempt.status, attempt.headers = event.status, event.headers
         kind = value_of(event.headers, b"content-type")
         encoded = value_of(event.headers, b"content-encoding") not in {b"", b"identity"}
-        if event.status >= _STATUS_REDIRECT:
+        if event.status >= STATUS_REDIRECT:
             self.state = State.FAILING
         elif encoded or not kind.startswith(b"text/event-stream"):
             self.state = State.ANSWERING
@@ -211,9 +221,10 @@ class Exchange:
         if not event.complete:
             return self._lost("The provider's answer broke off")
         attempt = self._attempt
-        ending = attempt.end_whole()
+        body = attempt.body
+        ending = attempt.end_whole(body)
         lines = self._lines_of(attempt) + told_cost(ending.cost)
-        whole = SendWhole(status=attempt.status, lines=lines, body=attempt.body)
+        whole = SendWhole(status=attempt.status, lines=lines, body=body)
         return (*self._end(ending), *self._finish(attempt.status), *self._unless_gone(whole))
 
     def _silent(self, _: TimedOut) -> Commands:
@@ -338,7 +349,7 @@ class Exchange:
         assert self._under_way is not None, "an attempt is under way"
         return self._under_way
 
-    _TABLE: ClassVar[Mapping[State, Mapping[type[Event], Callable[[Any, Any], Commands]]]] = {
+    TABLE: ClassVar[Mapping[State, Mapping[type[Event], Callable[[Any, Any], Commands]]]] = {
         State.READY: {Stopped: _left_unheld},
         State.HOLDING: {
             MoneyHeld: _money_held,

@@ -28,6 +28,9 @@ _NOT_PASSED: Final = frozenset(
         b"alt-svc",
     }
 )
+UNGATED: Final = b"x-farebox-gate: none\r\n"
+"""What is told of an answer that no gate has looked at."""
+
 _NAMES_KEPT_MAX: Final = 1_024
 _ROUTES_KEPT_MAX: Final = 512
 
@@ -58,6 +61,7 @@ def told(call_id: str, held: MoneyHeld, found: Classification) -> bytes:
         model.name,
         tier.name if tier is not None else "",
         f"{route.reason}; {found.reason}={found.rule}",
+        is_gated=bool(found.gates),
     )
     # A call that draws on no pool has no headroom to tell.
     headroom = (
@@ -82,9 +86,15 @@ def _let_pass(held: MoneyHeld) -> bytes:
 
 
 @functools.lru_cache(maxsize=_ROUTES_KEPT_MAX)
-def _about(model: str, tier: str, route: str) -> bytes:
-    """The lines that many calls share."""
+def _about(model: str, tier: str, route: str, *, is_gated: bool) -> bytes:
+    """The lines that many calls share; what gates said is told apart, where there are any."""
     lines = f"x-farebox-model: {model}\r\nx-farebox-tier: {tier}\r\nx-farebox-route: {route}\r\n"
+    return lines.encode("latin-1", "replace") + (b"" if is_gated else UNGATED)
+
+
+def told_gate(verdict: str, escalations: int) -> bytes:
+    """What the gates said of the answer, and how many higher tiers were asked, as lines."""
+    lines = f"x-farebox-gate: {verdict}\r\nx-farebox-escalations: {escalations}\r\n"
     return lines.encode("latin-1", "replace")
 
 

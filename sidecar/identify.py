@@ -1,8 +1,8 @@
 """Who calls and what for: from headers, then W3C baggage, then the body.
 
 The one rule: nothing that a caller says here widens what it may spend; it only chooses among the
-sub-pools of its own pod's pools. Values are bounded, and what cannot be read is refused rather than
-ignored. This module must not know pools or prices.
+sub-pools of its own pod's pools, and narrows which models may serve. Values are bounded, and what
+cannot be read is refused rather than ignored. This module must not know pools or prices.
 """
 
 from collections.abc import Mapping
@@ -60,7 +60,9 @@ def identify(headers: Mapping[str, str], routing: RoutingPolicy, *, body_user: s
     workflow = get(routing.workflow_header.lower()) or baggage.get("workflow")
     task = get(routing.task_header.lower()) or baggage.get("task")
     priority = get(routing.priority_header.lower()) or baggage.get("priority")
-    if not (session or user or workflow or task or priority):
+    min_tier = get(routing.tier_header.lower()) or baggage.get("min-tier")
+    residency = get(routing.residency_header.lower()) or baggage.get("residency")
+    if not (session or user or workflow or task or priority or min_tier or residency):
         return _NOBODY
     return Identity(
         keys=Keys(
@@ -70,6 +72,8 @@ def identify(headers: Mapping[str, str], routing: RoutingPolicy, *, body_user: s
         ),
         task=_checked(task, routing.task_header),
         priority=_priority(_checked(priority, routing.priority_header), routing.priority_header),
+        min_tier=_checked(min_tier, routing.tier_header),
+        residency=_labels(_checked(residency, routing.residency_header), routing.residency_header),
     )
 
 
@@ -103,6 +107,15 @@ def _checked(said: str | None, where: str) -> str:
     if not value.isprintable():
         raise BadIdentityError(f"{where} has characters that cannot be printed; leave them out.")
     return value
+
+
+def _labels(value: str, where: str) -> tuple[str, ...]:
+    if not value:
+        return ()
+    labels = tuple(label.strip().lower() for label in value.split(","))
+    if not all(labels):
+        raise BadIdentityError(f"{where} is {value!r}; write labels like eu, or eu,no-training.")
+    return labels
 
 
 def _priority(value: str, where: str) -> Priority:

@@ -11,6 +11,8 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 import grpc
@@ -22,9 +24,10 @@ from farebox.core.policy import Policy
 from farebox.runtime.clock import Clock
 from farebox.runtime.tasks import first_of
 from farebox.wire.codec import CodecError, decode_response, encode_request
-from farebox.wire.messages import Grant, ReportAck
+from farebox.wire.messages import Grant, Report, ReportAck, Welcome
 from farebox.wire.v1 import lease_pb2, lease_pb2_grpc
 from sidecar.leasing import Leasing
+from sidecar.tallies import TallyBook
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,7 +40,11 @@ LEADER_KEY: Final = "farebox-leader"
 """Metadata of such a refusal: the address of the controller that leads, if known."""
 
 SILENCE_MS_MIN: Final = 1_000
-"""A report must be acknowledged within a third of the time to live, or this if that is less."""
+SILENCE_MS_MAX: Final = 10_000
+"""A report must be answered within a third of the time to live, within these bounds."""
+
+NO_REPORT: Final = 0
+"""Stands for a report that was not made on this stream; the first has the number 1."""
 
 GOODBYE_MS_MAX: Final = 2_000
 WELCOME_MS_MAX: Final = 10_000
@@ -72,10 +79,12 @@ class LeaseClient:
         *,
         on_policy: Callable[[Policy], None],
         notify: Callable[[Iterable[Charge]], None],
+        tallies: TallyBook | None = None,
     ) -> None:
         """`targets` are the controllers: HOST:PORT, or several of them separated by commas.
 
-        `on_policy` swaps the policy in; `notify` wakes waiting calls.
+        `on_policy` swaps the policy in; `notify` wakes waiting calls; `tallies` go along with
+        reports.
         """
         self._targets = tuple(part.strip() for part in targets.split(","))
         self._target = self._targets[0]
@@ -85,9 +94,13 @@ class LeaseClient:
         self._clock = clock
         self._on_policy = on_policy
         self._notify = notify
+        self._tallies = tallies
         self._wake = asyncio.Event()
         self._stopping = False
         self._unanswered: BootMs | None = None
+        self._got_on = False
+        self._asked_in = self._acked = NO_REPORT
+        self._answered = asyncio.Event()
 
     def wake(self) -> None:
         """There is something to report before the next heartbeat."""
@@ -104,7 +117,8 @@ class LeaseClient:
         while not self._stopping:
             welcomed = await self._connect()
             self._leasing.disconnected()
-            failures = 0 if welcomed else failures + 1
+            # A welcome alone is no success: what follows it may be what we can't read.
+            failures = 0 if self._got_on else failures + 1
             self._turned_away = self._turned_away and not welcomed
             if not self._stopping:
                 # The pauses grow with each round over all controllers.
@@ -159,11 +173,15 @@ class LeaseClient:
         return self._targets[(self._targets.index(target) + 1) % len(self._targets)]
 
     async def _converse(self, call: _Call) -> bool:
+        self._got_on = False
+        self._asked_in = self._acked = NO_REPORT
         await call.write(encode_request(self._leasing.hello(self._clock.boot())))
         async with asyncio.timeout(WELCOME_MS_MAX / 1000):
             if not self._hear(await call.read()):
                 return False
         self._unanswered, self._silent = None, ""
+        if self._tallies is not None:
+            self._tallies.begin()
         await first_of(self._listen(call), self._speak(call), self._watch())
         return True
 
@@ -172,7 +190,7 @@ class LeaseClient:
 
         Found before the leases run out, so that there is time to go to another controller.
         """
-        silence_ms_max = max(SILENCE_MS_MIN, self._leasing.ttl // 3)
+        silence_ms_max = min(max(SILENCE_MS_MIN, self._leasing.ttl // 3), SILENCE_MS_MAX)
         while True:
             await asyncio.sleep(silence_ms_max / 4_000)
             since = self._unanswered
@@ -185,17 +203,41 @@ class LeaseClient:
 
     async def _speak(self, call: _Call) -> None:
         while not self._stopping:
-            if self._leasing.report_is_due or self._leasing.until_beat(self._clock.boot()) == 0:
-                now = self._clock.boot()
-                self._unanswered = self._unanswered or now
-                await call.write(encode_request(self._leasing.report(now)))
+            now = self._clock.boot()
+            if self._leasing.report_is_due or self._leasing.until_beat(now) == 0:
+                await self._report(call, self._leasing.report(now))
             await self._sleep_until_due()
+        await self._want_nothing(call)
         async with asyncio.timeout(GOODBYE_MS_MAX / 1000):
-            await call.write(encode_request(self._leasing.goodbye(self._clock.boot())))
+            now = self._clock.boot()
+            last = None if self._tallies is None else self._tallies.last(now)
+            await call.write(encode_request(replace(self._leasing.goodbye(now), tallies=last)))
             await call.done_writing()
         # The controller ends the stream once the goodbye is committed; then the listener ends
         # first.
         await asyncio.sleep(GOODBYE_MS_MAX / 1000)
+
+    async def _report(self, call: _Call, report: Report) -> None:
+        if self._leasing.awaits_answer:
+            self._unanswered = self._unanswered or report.boot_ms
+        if report.wants:
+            self._asked_in = report.seq
+        self._answered.clear()
+        if self._tallies is not None:
+            due = self._tallies.due(report.boot_ms, self._leasing.heartbeat)
+            report = replace(report, tallies=due)
+        await call.write(encode_request(report))
+
+    async def _want_nothing(self, call: _Call) -> None:
+        """Take back what is still wanted, and hear all that was granted before that.
+
+        A grant that came after the goodbye would stay here, with nobody left to give it back.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_MS_MAX / 1000):
+                while self._acked <= self._asked_in:
+                    await self._report(call, self._leasing.report(self._clock.boot(), last=True))
+                    await self._answered.wait()
 
     async def _sleep_until_due(self) -> None:
         self._wake.clear()
@@ -215,8 +257,12 @@ class LeaseClient:
         message = decode_response(received)
         if isinstance(message, ReportAck | Grant):
             # A grant says all that an acknowledgement would, and comes in its place.
-            self._unanswered = None
+            self._answered.set()
+        if isinstance(message, ReportAck):
+            self._acked = message.seq
         heard = self._leasing.hear(message, self._clock.boot())
+        if not self._leasing.awaits_answer:
+            self._unanswered = None
         if heard.outdated:
             _LOG.warning("the controller is older than one heard before; looking for the newer one")
             return False
@@ -229,6 +275,7 @@ class LeaseClient:
             return False
         if heard.policy is not None:
             self._on_policy(heard.policy)
+        self._got_on = not isinstance(message, Welcome)
         self._notify(heard.changed)
         if self._leasing.report_is_due:
             # An answer that the controller waits for, or what was asked during the last report.

@@ -31,9 +31,10 @@ from farebox.wire.messages import (
     Welcome,
     Workload,
 )
-from sidecar.demand import NOTHING_KNOWN, Demand
 from sidecar.flows import Flows
+from sidecar.outlooks import Outlooks
 from sidecar.purse import Purse
+from sidecar.wants import Waiting, want_of
 
 MARGIN_MS: Final = 50
 """A lease ends this much earlier for its holder than for the controller."""
@@ -50,7 +51,7 @@ SCARCE_GAP_MS: Final = 500
 Until then calls that end may give others what they need.
 """
 
-EARLY_BEAT: Final = 2
+EARLY_BEAT: Final = 4
 """A report after a heartbeat divided by this is the heartbeat: one message does for two."""
 
 HORIZON_PERCENT: Final = 60
@@ -58,14 +59,6 @@ HORIZON_PERCENT: Final = 60
 
 WANTS_MAX: Final = 256
 """A report asks for at most so many (sub-)pools; the others follow in the next."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """A call that waits for money: what it wants held in all, and what its smallest form takes."""
-
-    need: Nanos
-    least: Nanos
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +96,10 @@ class Leasing:
         self._later: set[Charge] = set()
         self.waiting: dict[Charge, dict[int, Waiting]] = {}
         self.denials: dict[Charge, tuple[Denial, BootMs]] = {}
+        self.outlooks = Outlooks()
         self.connected = False
-        self.heartbeat = DurationMs(1_000)
-        self.ttl = DurationMs(5_000)
+        self._welcomed = DurationMs(1_000), DurationMs(5_000)
+        self.heartbeat, self.ttl = self._welcomed
 
     @property
     def _horizon(self) -> DurationMs:
@@ -138,27 +132,38 @@ class Leasing:
         Only one report is on its way at a time: what is asked meanwhile goes into the next, so that
         many calls that wait make no more messages than one.
         """
-        answered = self._acked >= self._seq
-        return self.connected and answered and bool(self._asked or self._urgent)
+        return self.connected and not self.awaits_answer and bool(self._asked or self._urgent)
 
-    def report(self, now: BootMs) -> Report:
-        """What changed, and what is wanted. A heartbeat looks at every lease, others at a few."""
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether the controller owes an answer to the last report."""
+        return self._acked < self._seq
+
+    def report(self, now: BootMs, *, last: bool = False) -> Report:
+        """What changed, and what is wanted. A heartbeat looks at every lease, others at a few.
+
+        The `last` before the end wants nothing, and an answer to it is waited for.
+        """
         self._purse.write_again()
         self._purse.begin_windows(now)
         self._asked |= self._later
         self._later.clear()
-        if (now - self._beat_at) * EARLY_BEAT >= self.heartbeat:
+        beats = (now - self._beat_at) * EARLY_BEAT >= self.heartbeat
+        if beats:
             self._beat(now)
             leases: Iterable[Lease] = self._purse.leases()
         else:
             known = (self._purse.lease_of(charge) for charge in self._asked)
             urgent = (self._purse.find(lease_id) for lease_id in self._urgent)
             leases = {lease.id: lease for lease in (*known, *urgent) if lease}.values()
-        wants = self._wants(now)
+        wants = () if last else self._wants(now)
+        asks = bool(self._asked or wants)
         self._asked.clear()
         self._urgent.clear()
-        self._seq += 1
-        self._said_at = now
+        if beats or asks or last:
+            # Of a report with the number of the last one nobody expects an answer.
+            self._seq += 1
+            self._said_at = now
         return Report(seq=self._seq, boot_ms=now, leases=self._changed(leases, now), wants=wants)
 
     def goodbye(self, now: BootMs) -> Goodbye:
@@ -184,6 +189,8 @@ class Leasing:
             case ReportAck():
                 self._acked = max(self._acked, message.seq)
                 self._renew(message.echo_boot_ms, message.ttl)
+                self._keep_pace(message.ttl)
+                self.outlooks.hear(message.outlooks, message.echo_boot_ms)
                 return Heard()
             case Denial():
                 charge = message.lease.charge
@@ -191,6 +198,7 @@ class Leasing:
                 return Heard(changed=(charge,))
             case LeaseClosed():
                 self._purse.forget(message.lease)
+                self.outlooks.forget(message.lease)
                 self._reported.pop(message.lease, None)
                 return Heard()
             case ShrinkTo():
@@ -208,7 +216,7 @@ class Leasing:
             return Heard(refused=message.refusal or "the controller gave no reason")
         self._purse.note_epoch(message.epoch)
         self.connected = True
-        self.heartbeat, self.ttl = message.heartbeat, message.ttl
+        self.heartbeat, self.ttl = self._welcomed = message.heartbeat, message.ttl
         self._drift_ppm = message.drift_ppm
         self.denials.clear()
         self._renew(self._hello_at, message.ttl)
@@ -229,6 +237,8 @@ class Leasing:
             # It was decided after the last report, and so acknowledges it.
             self._acked = self._seq
         self._renew(message.echo_boot_ms, message.ttl)
+        self._keep_pace(message.ttl)
+        self.outlooks.hear((message.outlook,), message.echo_boot_ms)
         charge = message.lease.charge
         self._flows.granted(charge, self._horizon, now)
         self.denials.pop(charge, None)
@@ -238,6 +248,13 @@ class Leasing:
         """Count the time to live from when the echoed message was sent: delay only shortens it."""
         slack = ttl * self._drift_ppm // 1_000_000 + MARGIN_MS
         self._purse.renew(BootMs(echo + ttl - slack))
+
+    def _keep_pace(self, ttl: DurationMs) -> None:
+        """Report later by half of what a report is worth more than it was at the Welcome."""
+        if ttl != self.ttl:
+            self.ttl = ttl
+            heartbeat, welcomed = self._welcomed
+            self.heartbeat = DurationMs(heartbeat + (ttl - welcomed) // 2)
 
     def _shrink(self, message: ShrinkTo) -> Heard:
         lease = self._purse.find(message.lease)
@@ -306,25 +323,9 @@ class Leasing:
     def _want(self, charge: Charge, now: BootMs) -> Want | None:
         lease = self._purse.lease_of(charge)
         usable = lease is not None and not lease.window_over_at(now)
-        headroom = lease.headroom if lease is not None and usable else ZERO
+        headroom = lease.headroom if lease is not None and usable else None
         calls = tuple(self.waiting.get(charge, {}).values())
-        # The first call of a pool asks for those that will follow it, not for itself alone.
-        first = Demand(last=calls[0].need) if calls else NOTHING_KNOWN
-        target = (self._flows.demand_of(charge) or first).target(self._horizon)
-        if not calls:
-            missing = Nanos(max(0, target - headroom))
-            return Want(charge=charge, want=missing, need=ZERO, least=ZERO) if missing else None
-        need = calls[0].need - headroom
-        if need <= 0 and usable:
-            return None
-        total = sum(call.need for call in calls) - headroom
-        least = min(call.least for call in calls) - headroom
-        return Want(
-            charge=charge,
-            want=Nanos(max(need, total) + target),
-            need=Nanos(max(1, need)),
-            least=Nanos(max(1, min(need, least))),
-        )
+        return want_of(charge, calls, headroom, self._flows.demand_of(charge), self._horizon)
 
     # What a heartbeat does.
 

@@ -10,19 +10,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from farebox.core.call import Call
 from farebox.core.money import Nanos
+from farebox.core.pacing import Pace
 from farebox.core.policy import Policy
 from farebox.core.reasons import Reason
 from sidecar import responses
 from sidecar.dialects.openai_answers import models_body
 from sidecar.dialects.openai_chat import BadRequestError, call_of, parse
-from sidecar.driver import Arrival, Run, Surroundings
+from sidecar.driver import Run
 from sidecar.exchange import Exchange
 from sidecar.identify import BadIdentityError, read_head
 from sidecar.inbound.connection import Caller
 from sidecar.inbound.request import Request
+from sidecar.opening import open_exchange
 from sidecar.policy import PolicyHolder, names_served
 from sidecar.refusals import RefusalDetail, plainly
+from sidecar.surroundings import Arrival, Surroundings
 
 _LOG = logging.getLogger(__name__)
 
@@ -129,14 +133,21 @@ class Listener:
             at=clock.utc(),
             since=clock.boot(),
         )
-        return Run(_exchange_of(request, path, call_id, policy), arrival, self._around)
+        exchange = _exchange_of(request, path, call_id, policy, self._around.pace)
+        return Run(exchange, arrival, self._around)
 
     def _tell_refusal(self, detail: RefusalDetail, caller: Caller, call_id: str) -> None:
         self._refused_early(detail.reason.value)
         caller.tell(*responses.refusal(detail, call_id))
 
 
-def _exchange_of(request: Request, path: str, call_id: str, policy: Policy) -> Exchange:
+def _exchange_of(
+    request: Request,
+    path: str,
+    call_id: str,
+    policy: Policy,
+    pace: Callable[[Call, Policy], Pace | None],
+) -> Exchange:
     if request.head.fields.get("content-encoding", "identity") != "identity":
         raise _bad("The body is compressed; send it as plain JSON.")
     try:
@@ -144,12 +155,14 @@ def _exchange_of(request: Request, path: str, call_id: str, policy: Policy) -> E
         said = read_head(request.head, policy.routing, body_user=asked.user)
     except (BadRequestError, BadIdentityError) as error:
         raise _bad(str(error)) from error
-    return Exchange(
+    call = call_of(asked, path=path, identity=said.identity)
+    return open_exchange(
         policy=policy,
         request=asked,
-        call=call_of(asked, path=path, identity=said.identity),
+        call=call,
         call_id=call_id,
         cap=_cap(policy, said.cap),
+        pace=pace(call, policy),
     )
 
 

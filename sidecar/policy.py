@@ -4,19 +4,25 @@ The one rule: it is swapped whole, and a call keeps the one that it began with. 
 know where policies come from.
 """
 
+from collections.abc import Callable
+
 from farebox.core.policy import Policy
 from farebox.core.tasks import AUTO_MODEL
 
 
 class PolicyHolder:
-    """Holds the current policy; None until the controller has sent one."""
+    """Holds the current policy; None until the controller has sent one.
 
-    def __init__(self) -> None:
+    `fill` adds what a policy names and does not carry.
+    """
+
+    def __init__(self, fill: Callable[[Policy], Policy] = lambda policy: policy) -> None:
         self.current: Policy | None = None
+        self._fill = fill
 
     def replace(self, policy: Policy) -> None:
         """Put a newer policy in force for the calls that begin from now on."""
-        self.current = policy
+        self.current = self._fill(policy)
 
 
 def names_served(policy: Policy) -> tuple[str, ...]:

@@ -23,13 +23,15 @@ class RefusalDetail:
     """Why a call is refused, with the figures of the pool that binds.
 
     Only the caller's own pools may be named. Amounts are None where they do not apply;
-    `fits_max_tokens` is what would fit now, `retry_after` the real wait as far as it is known.
+    `fits_max_tokens` is what would fit now, `retry_after` the real wait as far as it is known,
+    `gate` the check that the last answer did not pass.
     """
 
     reason: Reason
     message: str
     pool: str = ""
     window: str = ""
+    gate: str = ""
     limit: Nanos | None = None
     settled: Nanos | None = None
     held: Nanos | None = None
@@ -72,13 +74,15 @@ def headers_of(detail: RefusalDetail) -> dict[str, str]:
         headers["retry-after"] = str(wait)
     if detail.pool:
         headers["x-farebox-pool"] = detail.pool
+    if detail.gate:
+        headers["x-farebox-gate"] = f"failed:{detail.gate}"
     return headers
 
 
 def fields_of(detail: RefusalDetail) -> dict[str, object]:
     """The figures as JSON values: only what applies; amounts as decimal dollars."""
     fields: dict[str, object] = {}
-    for name in ("pool", "window", "cheaper_model"):
+    for name in ("pool", "window", "gate", "cheaper_model"):
         if text := getattr(detail, name):
             fields[name] = text
     for name in _AMOUNTS:

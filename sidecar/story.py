@@ -4,13 +4,18 @@ The one rule: it only grows while the call lives, and it never keeps a prompt or
 module must not know what to do next.
 """
 
+from collections.abc import Sequence
+
+import msgspec
+
 from farebox.core.call import Call
 from farebox.core.classify import Classification
+from farebox.core.gates import Verdict
 from farebox.core.money import Nanos
 from farebox.core.routing import Plan, Route
 from farebox.core.usage import Usage
 from sidecar.attempts import Attempt, Ending
-from sidecar.commands import AttemptRecord, Outcome
+from sidecar.commands import Asked, AttemptRecord, Outcome, Purpose
 from sidecar.refusals import RefusalDetail
 
 STATUS_CALLER_GONE = 499
@@ -18,7 +23,7 @@ STATUS_CALLER_GONE = 499
 
 
 class Story:
-    """Collects the attempts of a call."""
+    """Collects the attempts of a call. `cost`, `gate` and `escalations` are as in `Outcome`."""
 
     __slots__ = (
         "_call",
@@ -29,13 +34,19 @@ class Story:
         "_usage",
         "attempts",
         "call_id",
+        "cost",
+        "escalations",
         "found",
+        "gate",
     )
 
     def __init__(self, call_id: str, call: Call, found: Classification, plan: Plan) -> None:
         self.call_id = call_id
         self.found = found
         self.attempts: list[AttemptRecord] = []
+        self.gate = ""
+        self.escalations = 0
+        self.cost = 0
         self._call = call
         self._plan = plan
         self._route: Route | None = None
@@ -44,13 +55,29 @@ class Story:
         self._response_model = ""
 
     def add(self, attempt: Attempt, ending: Ending) -> None:
-        """An attempt has ended."""
+        """An attempt at the caller's answer has ended."""
         record = attempt.record(ending)
         self.attempts.append(record)
+        self.cost += ending.cost
         self._route = attempt.held.route
         if attempt.usage is not None or attempt.response_model:
             self._served = record
             self._usage, self._response_model = attempt.usage, attempt.response_model
+
+    def add_aside(self, attempt: Attempt, ending: Ending, purpose: Purpose) -> None:
+        """An attempt has ended that was made to judge an answer."""
+        self.attempts.append(attempt.record(ending, purpose))
+        self.cost += ending.cost
+
+    def serve(self, attempt: Attempt, record: AttemptRecord) -> None:
+        """It is this attempt's answer that the caller gets."""
+        self._served, self._route = record, attempt.held.route
+        self._usage, self._response_model = attempt.usage, attempt.response_model
+
+    def judge(self, at: int, verdicts: Sequence[Verdict]) -> None:
+        """What gates said of the answer of the attempt at this place."""
+        judged = msgspec.structs.replace(self.attempts[at], verdicts=tuple(verdicts))
+        self.attempts[at] = judged
 
     def outcome(self, *, status: int, refused: RefusalDetail | None, caller_gone: bool) -> Outcome:
         """The whole story, now that the call is over."""
@@ -77,5 +104,20 @@ class Story:
             rejected=rejected,
             attempts=tuple(self.attempts),
             usage=self._usage,
-            cost=Nanos(sum(attempt.cost for attempt in self.attempts)),
+            cost=Nanos(self.cost),
+            gate=self.gate,
+            escalations=self.escalations,
+            asked=_asked(self._call),
         )
+
+
+def _asked(call: Call) -> Asked:
+    return Asked(
+        call.body_bytes,
+        call.turns,
+        call.output_tokens,
+        call.choices,
+        call.tools,
+        call.images,
+        call.json_schema,
+    )

@@ -17,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from farebox.core.gates import Verdict
 from farebox.core.usage import KINDS
 from sidecar.commands import AttemptRecord, Outcome
 from sidecar.receipts import Receipt
@@ -37,6 +38,8 @@ COUNTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "farebox_tokens": ("Tokens that providers reported.", ("model", "kind")),
     "farebox_attempts": ("Attempts, by how their money ended.", ("model", "end")),
     "farebox_refusals": ("Calls that Farebox refused.", ("reason",)),
+    "farebox_gate_checks": ("Answers that a gate judged.", ("task", "gate", "result")),
+    "farebox_escalations": ("Answers asked of a higher tier after a gate said no.", ("task",)),
     "farebox_let_pass": ("Attempts that a pool let pass without the money.", ("pool", "why")),
 }
 """Every counter: its help and its labels."""
@@ -98,7 +101,7 @@ class Telemetry(Collector):
         outcome = receipt.outcome
         how = outcome_label(outcome)
         self._observe(how, receipt.duration)
-        if len(outcome.attempts) == 1 and outcome.usage is not None:
+        if len(outcome.attempts) == 1 and outcome.usage is not None and not outcome.gate:
             attempt = outcome.attempts[0]
             within = attempt.cost <= attempt.held and not (attempt.shadow or attempt.unverified)
             if within and outcome.refused is None:
@@ -137,9 +140,14 @@ class Telemetry(Collector):
             if attempt.cost > attempt.held:
                 overdraft = attempt.cost - attempt.held
                 sums["farebox_overdraft_nanodollars"].add((attempt.model,), overdraft)
-        if outcome.usage is not None:
-            for kind, count in outcome.usage.counts().items():
-                sums["farebox_tokens"].add((model, kind), count)
+            if attempt.usage is not None:
+                for kind, count in attempt.usage.counts().items():
+                    sums["farebox_tokens"].add((attempt.model, kind), count)
+            for verdict in attempt.verdicts:
+                checked = (task, verdict.gate, result_label(verdict))
+                sums["farebox_gate_checks"].add(checked)
+        if outcome.escalations:
+            sums["farebox_escalations"].add((task,), outcome.escalations)
 
     def _fold(self) -> None:
         """Add the calls that went alike to the sums that a scrape shows."""
@@ -180,6 +188,13 @@ class Telemetry(Collector):
             buckets = list(zip(bounds, accumulate(counts), strict=True))
             metric.add_metric([how], buckets, sum_value=self._duration_ms[how] / 1000)
         return metric
+
+
+def result_label(verdict: Verdict) -> str:
+    """What a gate said, in one word; a gate that could not be run has not passed."""
+    if not verdict.ran:
+        return "not_run"
+    return "passed" if verdict.passed else "failed"
 
 
 def outcome_label(outcome: Outcome) -> str:

@@ -1,4 +1,5 @@
-"""The client of etcd: `Kv` over the etcd3aio package, the only module that knows it.
+"""The clients of etcd: `Kv` over the etcd3aio package, the only module that knows it, and what a
+leader needs to stay leader over connections that no event loop can hold up.
 
 One connection to each endpoint; requests go to one of them until it fails, the next request then
 goes to the next. The one rule: a request is sent once. What its failure means is said by the kind
@@ -6,11 +7,12 @@ of error that comes out, and whoever asked decides what to do. This module must 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import etcd3aio
+import etcd3aio._protobuf as wire
 import grpc
 import grpc.aio
 
@@ -188,13 +190,101 @@ class EtcdClient:
             self._at = (self._at + 1) % len(self._endpoints)
 
 
+class _Line:
+    """The connection to one endpoint for threads that wait for their answers."""
+
+    def __init__(self, address: str, access: Access) -> None:
+        self.address = address
+        if access.ca is None:
+            self.channel = grpc.insecure_channel(address, options=_OPTIONS)
+        else:
+            self.channel = grpc.secure_channel(address, _credentials(access), options=_OPTIONS)
+        self.keys = wire.KVStub(self.channel)
+        self.sessions = wire.LeaseStub(self.channel)
+        self.users = wire.AuthStub(self.channel)
+
+
+class EtcdRenewals:
+    """Renews a session and looks at a key, each in a thread that waits for the answer.
+
+    grpc's connections for asyncio share what wakes them in a process; these have their own.
+    """
+
+    def __init__(self, access: Access, *, request_s_max: float = REQUEST_S_MAX) -> None:
+        """Connect to nothing yet."""
+        self._access = access
+        self._request_s_max = request_s_max
+        self._lines = [_Line(address, access) for address in access.endpoints]
+        self._at = 0
+        self._token = ""
+        self._renewals = 0
+
+    async def renew_session(self, session: int) -> int:
+        """Begin the session's time anew; returns the seconds it now has, 0 when it is over."""
+        if self._renewals:
+            # The one before has no answer yet: this one goes to another member.
+            self._leave(self._lines[self._at])
+        self._renewals += 1
+        try:
+            answer = await self._ask(lambda line, rest: self._renew(line, session, rest))
+        finally:
+            self._renewals -= 1
+        return int(getattr(answer, "TTL", 0))
+
+    async def read(self, key: bytes) -> Page:
+        """Read one key."""
+        request = wire.RangeRequest(key=key)
+        answer = await self._ask(lambda line, rest: line.keys.Range(request, **rest))
+        rows = tuple(Row(one.key, one.value, one.create_revision) for one in answer.kvs)
+        return Page(rows, answer.header.revision)
+
+    async def close(self) -> None:
+        """Let go of the connections; requests under way fail."""
+        for line in self._lines:
+            line.channel.close()
+
+    def _renew(self, line: _Line, session: int, rest: Mapping[str, Any]) -> Any:
+        requests = iter((wire.LeaseKeepAliveRequest(ID=session),))
+        call = line.sessions.LeaseKeepAlive(requests, **rest)
+        try:
+            return next(call, None)
+        finally:
+            call.cancel()
+
+    async def _ask(self, request: Callable[[_Line, Mapping[str, Any]], Any]) -> Any:
+        """Send a request once. Raises KvUnclear, and the next then goes to the next endpoint."""
+        line = self._lines[self._at]
+        try:
+            return await asyncio.to_thread(self._send, line, request)
+        except grpc.RpcError as error:
+            self._token = ""
+            self._leave(line)
+            raise KvUnclear(f"{line.address}: {error.details()}") from error
+
+    def _send(self, line: _Line, request: Callable[[_Line, Mapping[str, Any]], Any]) -> Any:
+        rest: dict[str, Any] = {"timeout": self._request_s_max}
+        if self._access.user and not self._token:
+            named = wire.AuthenticateRequest(name=self._access.user, password=self._access.password)
+            self._token = str(line.users.Authenticate(named, **rest).token)
+        if self._token:
+            rest["metadata"] = (("token", self._token),)
+        return request(line, rest)
+
+    def _leave(self, line: _Line) -> None:
+        if self._lines[self._at] is line:
+            self._at = (self._at + 1) % len(self._lines)
+
+
 def _channel(address: str, access: Access) -> grpc.aio.Channel:
     if access.ca is None:
         return grpc.aio.insecure_channel(address, options=_OPTIONS)
-    credentials = grpc.ssl_channel_credentials(
+    return grpc.aio.secure_channel(address, _credentials(access), options=_OPTIONS)
+
+
+def _credentials(access: Access) -> grpc.ChannelCredentials:
+    return grpc.ssl_channel_credentials(
         root_certificates=access.ca, private_key=access.key, certificate_chain=access.certificate
     )
-    return grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
 
 
 def _compare(compare: Compare) -> Any:

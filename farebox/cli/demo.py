@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from farebox.cli import fleet, reports, tables
 from farebox.cli.admin import admin_url, get_json, until_ready
 from farebox.cli.calls import Ending, Outcome, send_all
+from farebox.cli.demo_answers import PROMPTS, write_book
 from farebox.cli.fleet import Pod
 from farebox.cli.processes import Child, ChildError, Children, elapsed_ms, now
 from farebox.cli.progress import Progress
@@ -53,7 +54,6 @@ FAULTS: Final = {
 KEY: Final = "sk-demo"
 _ROOT: Final = Path(__file__).parent.parent.parent
 MANIFESTS: Final = _ROOT / "examples" / "demo"
-PROMPTS: Final = Path(__file__).parent.parent / "data" / "demo" / "prompts.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,8 @@ async def run_demo(
         folder = manifests or _own_manifests(state, calls=len(to_send))
         resources = read_resources(folder)
         _announce(resources, len(to_send), console)
-        evidence = await _perform(state, folder, resources, to_send, console)
+        book = write_book(state, prompts or PROMPTS, resources, namespace=PODS[0].namespace)
+        evidence = await _perform(state, folder, resources, to_send, console, book)
         judged = _report(evidence, resources, console)
         keep = keep or judged.status != HELD
     except ChildError:
@@ -112,11 +113,16 @@ def _own_manifests(state: Path, *, calls: int) -> Path:
 
 
 async def _perform(
-    state: Path, folder: Path, resources: Resources, prompts: Sequence[Prompt], console: "Console"
+    state: Path,
+    folder: Path,
+    resources: Resources,
+    prompts: Sequence[Prompt],
+    console: "Console",
+    book: Path,
 ) -> Evidence:
     """Start everything, send all prompts with a storm in the middle, and collect the evidence."""
     async with Children(state) as children:
-        stage = await _set_up(children, folder, resources)
+        stage = await _set_up(children, folder, resources, book)
         outcomes = await _send(children, stage, prompts, console)
         # A sidecar that ends in good order gives back what it was lent, so the books are final.
         for sidecar in stage.sidecars:
@@ -127,8 +133,10 @@ async def _perform(
     return Evidence(outcomes=outcomes, receipts=receipts, entries=entries, pools=pools)
 
 
-async def _set_up(children: Children, folder: Path, resources: Resources) -> Stage:
-    config = fleet.provider_config(resources.catalogue, latency_ms=LATENCY_MS, faults=FAULTS)
+async def _set_up(children: Children, folder: Path, resources: Resources, book: Path) -> Stage:
+    config = fleet.provider_config(
+        resources.catalogue, latency_ms=LATENCY_MS, faults=FAULTS, outcomes=book
+    )
     provider = await children.start(fleet.provider(children.folder, config))
     variables = fleet.provider_variables(provider)
     program = fleet.controller(children.folder, manifests=folder, variables=variables)

@@ -50,7 +50,9 @@ def controller(state: Path, *, manifests: Path, variables: Mapping[str, str]) ->
     )
 
 
-def sidecar(state: Path, *, pod: Pod, controller_port: int, port: int = 0) -> Program:
+def sidecar(
+    state: Path, *, pod: Pod, controller_port: int, port: int = 0, keep_prompts: bool = False
+) -> Program:
     """The sidecar of one pod; `port` 0 takes a free one."""
     return Program(
         name=pod.name,
@@ -63,6 +65,7 @@ def sidecar(state: Path, *, pod: Pod, controller_port: int, port: int = 0) -> Pr
             *("--name", pod.name),
             *("--grace-ms-max", str(SIDECAR_GRACE_MS)),
             *("--labels", ",".join(f"{name}={value}" for name, value in pod.labels.items())),
+            *(("--keep-prompts", "true") if keep_prompts else ()),
         ),
         ports=(
             Port(flag="--listen", fact="http", first=port),
@@ -102,19 +105,28 @@ def ledger_of(state: Path) -> Path:
 
 
 def provider_config(
-    catalogue: Catalogue, *, latency_ms: int = 0, faults: Mapping[str, float] | None = None
+    catalogue: Catalogue,
+    *,
+    latency_ms: int = 0,
+    faults: Mapping[str, float] | None = None,
+    outcomes: Path | None = None,
 ) -> dict[str, Any]:
     """A configuration of the simulated provider that has every model of the tiers at its price.
 
     The models of the lowest tier answer after `latency_ms`, those of each further one so much
-    later again. `faults` is the provider's own mix.
+    later again. `faults` is the provider's own mix, `outcomes` a book of foreseen answers.
     """
     models = [
         _model_config(model, latency_ms * number)
         for number, tier in enumerate(catalogue.tiers, start=1)
         for model in tier.models
     ]
-    return {"models": models, "tokenizer": "Pieces", "faults": {"mix": dict(faults or {})}}
+    return {
+        "models": models,
+        "tokenizer": "Pieces",
+        "faults": {"mix": dict(faults or {})},
+        "outcomes": str(outcomes.resolve()) if outcomes is not None else "",
+    }
 
 
 def _model_config(model: Model, latency_ms: int) -> dict[str, Any]:

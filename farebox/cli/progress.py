@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 LINE_EVERY_PERCENT: Final = 10
 
 
-class Progress:
-    """Counts endings of `total` calls and shows them on a console."""
+class Shown:
+    """So many of `total`, and what is to be said of them; soft-wrapped, so that no line is cut."""
 
     def __init__(self, console: "Console", title: str, total: int) -> None:
-        self.counts: Counter[Ending] = Counter()
         self._console = console
         self._title = title
         self._total = total
@@ -48,14 +47,17 @@ class Progress:
 
     @property
     def done(self) -> int:
-        return self.counts.total()
+        raise NotImplementedError
 
-    def note(self, ending: Ending) -> None:
-        """Count one more call."""
-        self.counts[ending] += 1
+    def said(self) -> str:
+        """What stands beside the number."""
+        raise NotImplementedError
+
+    def show(self) -> None:
+        """Show how far it is now."""
         if self._bar is not None:
             bar, task = self._bar
-            bar.update(task, completed=self.done, endings=self._endings())
+            bar.update(task, completed=self.done, said=self.said())
             return
         percent = self.done * 100 // self._total
         if percent >= self._percent_shown + LINE_EVERY_PERCENT:
@@ -64,7 +66,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Write a line, above the bar if there is one."""
-        self._console.print(text, markup=False, highlight=False)
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _make_bar(self) -> "tuple[Bar, TaskID]":
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -74,16 +76,33 @@ class Progress:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[endings]}"),
+            TextColumn("{task.fields[said]}"),
             TimeElapsedColumn(),
             console=self._console,
         )
-        return bar, bar.add_task(self._title, total=self._total, endings=self._endings())
+        return bar, bar.add_task(self._title, total=self._total, said=self.said())
 
     def _line(self, percent: int) -> str:
         seconds = elapsed_ms(self._since) / 1000
         count = f"{self.done}/{self._total}"
-        return f"{self._title}  {percent:3d} %  {count:>9}  {self._endings()}  {seconds:.1f} s"
+        return f"{self._title}  {percent:3d} %  {count:>9}  {self.said()}  {seconds:.1f} s"
 
-    def _endings(self) -> str:
+
+class Progress(Shown):
+    """Counts endings of `total` calls and shows them on a console."""
+
+    def __init__(self, console: "Console", title: str, total: int) -> None:
+        super().__init__(console, title, total)
+        self.counts: Counter[Ending] = Counter()
+
+    @property
+    def done(self) -> int:
+        return self.counts.total()
+
+    def note(self, ending: Ending) -> None:
+        """Count one more call."""
+        self.counts[ending] += 1
+        self.show()
+
+    def said(self) -> str:
         return "  ".join(f"{ending} {self.counts[ending]}" for ending in Ending)

@@ -48,11 +48,15 @@ class _Line(msgspec.Struct, frozen=True):
     max_tokens: int | None = None
     tools: list[dict[str, Any]] | None = None
     response_format: dict[str, Any] | None = None
+    expected: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """One call to make. `body` and `headers` are what goes out; `task` is the truth, for tables."""
+    """One call to make. `body` and `headers` are what goes out; `task` is the truth, for tables.
+
+    `expected` is the right answer where it is known; nobody is told but who judges answers.
+    """
 
     id: str
     task: str
@@ -61,16 +65,20 @@ class Prompt:
     model: str
     body: dict[str, Any]
     headers: dict[str, str]
+    expected: str | None = None
 
 
-def read_prompts(path: Path, *, limit: int | None = None) -> list[Prompt]:
+def read_prompts(path: Path, *, limit: int | None = None, tag_all: bool = False) -> list[Prompt]:
     """Read a file of prompts; with a `limit`, so many of them, from all over the file.
+
+    With `tag_all` every prompt says its task, as an application should.
 
     Raises PromptError.
     """
     try:
         with _opened(path) as file:
-            prompts = list(_parsed(path.name, _bounded(path.name, file)))
+            lines = _parsed(path.name, _bounded(path.name, file))
+            prompts = [_prompt(line, number, tag_all=tag_all) for line, number in lines]
     except (OSError, EOFError, zlib.error) as error:
         raise PromptError(f"{path}: the file cannot be read: {error}.") from error
     if not prompts:
@@ -98,7 +106,7 @@ def _bounded(name: str, file: BinaryIO) -> Iterator[bytes]:
         yield line
 
 
-def _parsed(name: str, lines: Iterable[bytes]) -> Iterator[Prompt]:
+def _parsed(name: str, lines: Iterable[bytes]) -> Iterator[tuple[_Line, int]]:
     decoder = msgspec.json.Decoder(_Line)
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -109,10 +117,10 @@ def _parsed(name: str, lines: Iterable[bytes]) -> Iterator[Prompt]:
             raise PromptError(f"{name}:{number}: not a prompt: {error}.") from error
         if read.messages is None and read.prompt is None:
             raise PromptError(f'{name}:{number}: a prompt needs "messages" or "prompt".')
-        yield _prompt(read, number)
+        yield read, number
 
 
-def _prompt(line: _Line, number: int) -> Prompt:
+def _prompt(line: _Line, number: int, *, tag_all: bool) -> Prompt:
     user = line.user or f"user-{number % USERS_OF_DATA + 1:02d}"
     messages = line.messages or [{"role": "user", "content": line.prompt}]
     body: dict[str, Any] = {"model": line.model, "messages": messages, "user": user}
@@ -129,14 +137,15 @@ def _prompt(line: _Line, number: int) -> Prompt:
         stream=line.stream,
         model=line.model,
         body=body,
-        headers=_headers(line),
+        headers=_headers(line, tagged=line.tagged or tag_all),
+        expected=line.expected,
     )
 
 
-def _headers(line: _Line) -> dict[str, str]:
+def _headers(line: _Line, *, tagged: bool) -> dict[str, str]:
     headers = {
         "x-farebox-session": line.session,
-        "x-farebox-task": line.task if line.tagged else "",
+        "x-farebox-task": line.task if tagged else "",
         "x-farebox-priority": "" if line.priority == "normal" else line.priority,
     }
     return {name: value for name, value in headers.items() if value}

@@ -29,10 +29,11 @@ async def run_replay(
     callers: int,
     limit: int | None,
     output: Path | None,
+    tag_all: bool = False,
 ) -> int:
     """Send, show and keep; exit status 0, or 2 when not one call was served or refused."""
     console = make_console()
-    prompts = read_prompts(path, limit=limit)
+    prompts = read_prompts(path, limit=limit, tag_all=tag_all)
     with Progress(console, "replay", len(prompts)) as progress:
         outcomes = await send_all(
             prompts,

@@ -3,6 +3,7 @@
 The one rule: the controller enforces them; what is read here only starts things and judges them.
 """
 
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -23,9 +24,9 @@ class ManifestError(Exception):
     """Manifests cannot be used for a run; the text has one line per problem."""
 
 
-def read_resources(manifests: Path) -> Resources:
-    """Read a folder. Raises ManifestError for any problem in it."""
-    loaded = load_folder(manifests, None, now=SystemClock().utc())
+def read_resources(manifests: Path, *, variables: Mapping[str, str] | None = None) -> Resources:
+    """Read a folder, with what stands for `${NAME}`. Raises ManifestError for any problem in it."""
+    loaded = load_folder(manifests, None, now=SystemClock().utc(), variables=variables)
     if loaded.problems:
         raise ManifestError("\n".join(str(problem) for problem in loaded.problems))
     return loaded.resources

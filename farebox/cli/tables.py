@@ -32,7 +32,8 @@ def make_console() -> "Console":
 
 def dollars(amount: Nanos, decimals: int = DECIMALS) -> str:
     """An amount for people, cut towards zero."""
-    return "$" + format_dollars(amount, decimals)
+    sign = "-" if amount < 0 else ""
+    return f"{sign}${format_dollars(Nanos(abs(amount)), decimals)}"
 
 
 def sheet(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> "Table":

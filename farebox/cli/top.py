@@ -1,4 +1,4 @@
-"""`farebox top`: pools, leases and spend, live.
+"""`farebox top`: pools, leases, spend by task and what is wrong, live.
 
 The one rule: it only reads, and a controller that is away for a moment is shown as away, not as an
 error that ends the view.
@@ -6,17 +6,26 @@ error that ends the view.
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from farebox.cli.admin import AdminError, get_json
 from farebox.cli.records import HolderLine, PoolLine, read_holders, read_pools
 from farebox.cli.tables import dollars, make_console, sheet
+from farebox.cli.task_lines import (
+    Tasks,
+    alert_rows,
+    read_tasks,
+    service_rows,
+    task_rows,
+    window_title,
+)
 from farebox.core.money import divide_up
 
 if TYPE_CHECKING:
     from rich.console import Group
+    from rich.table import Table
 
 REFRESH_S: Final = 1
 ROWS_MAX: Final = 60
@@ -61,6 +70,7 @@ async def _view(url: str) -> "Group":
 
     pools = read_pools(await get_json(f"{url}/v1/pools"))
     holders = read_holders(await get_json(f"{url}/v1/holders"))
+    tasks = read_tasks(await get_json(f"{url}/v1/tasks"))
     return Group(
         sheet(
             "Pools",
@@ -77,7 +87,25 @@ async def _view(url: str) -> "Group":
             pool_rows(pools),
         ),
         sheet("Sidecars", ("workload", "holder", "is", ">leases"), holder_rows(holders)),
+        *_task_sheets(tasks),
     )
+
+
+def _task_sheets(tasks: Tasks) -> Iterator["Table"]:
+    """Tasks, who served them at what cost, and what is wrong; what is empty is left out."""
+    if rows := task_rows(tasks):
+        recent = f">in {window_title(tasks)}"
+        columns = (">calls", recent, ">escalated", ">baseline", ">schema failed", ">unsure")
+        yield sheet("Tasks", ("task", *columns), rows)
+    if services := service_rows(tasks):
+        yield sheet(
+            "Cost by task, tier and model",
+            ("task", "tier", "model", ">served", ">cost", ">of the task's"),
+            services,
+        )
+    if tasks.alerts:
+        seen = ("where", "condition", "since", "what was seen")
+        yield sheet("To look at", seen, alert_rows(tasks.alerts))
 
 
 def pool_rows(lines: Sequence[PoolLine]) -> list[tuple[object, ...]]:

@@ -8,35 +8,64 @@ from pathlib import Path
 
 from farebox.cli import fleet
 from farebox.cli.admin import admin_url, get_json, until_ready
+from farebox.cli.demo_answers import PROMPTS, write_book
 from farebox.cli.fleet import Pod
 from farebox.cli.processes import Child, Children
 from farebox.cli.resources import read_resources
 
 
-async def run_up(*, manifests: Path, state: Path, port: int, pod: Pod, simulate: bool) -> int:
+async def run_up(
+    *,
+    manifests: Path,
+    state: Path,
+    port: int,
+    pod: Pod,
+    simulate: bool,
+    keep_prompts: bool = False,
+) -> int:
     """Start everything, say how to use it, and watch."""
     async with Children(state) as children:
-        variables = await _simulate(children, manifests) if simulate else {}
+        variables = await _simulate(children, manifests, pod) if simulate else {}
         program = fleet.controller(state, manifests=manifests, variables=variables)
         controller = await children.start(program)
         _say(await _problems(controller))
-        sidecar = await start_sidecar(children, pod, controller, port=port)
+        sidecar = await start_sidecar(
+            children, pod, controller, port=port, keep_prompts=keep_prompts
+        )
         _say(await _welcome(controller, sidecar, pod))
+        if keep_prompts:
+            receipts = fleet.receipts_of(state, pod)
+            _say((f"PROMPTS ARE KEPT in {receipts}: those of calls that gates judged.",))
         await children.watch()
     return 0
 
 
-async def start_sidecar(children: Children, pod: Pod, controller: Child, *, port: int = 0) -> Child:
+async def start_sidecar(
+    children: Children,
+    pod: Pod,
+    controller: Child,
+    *,
+    port: int = 0,
+    keep_prompts: bool = False,
+) -> Child:
     """Start a sidecar and wait until it has a policy. Raises ChildError."""
-    sidecar = await children.start(
-        fleet.sidecar(children.folder, pod=pod, controller_port=controller.facts["grpc"], port=port)
+    program = fleet.sidecar(
+        children.folder,
+        pod=pod,
+        controller_port=controller.facts["grpc"],
+        port=port,
+        keep_prompts=keep_prompts,
     )
+    sidecar = await children.start(program)
     await until_ready(sidecar)
     return sidecar
 
 
-async def _simulate(children: Children, manifests: Path) -> Mapping[str, str]:
-    config = fleet.provider_config(read_resources(manifests).catalogue)
+async def _simulate(children: Children, manifests: Path, pod: Pod) -> Mapping[str, str]:
+    """A provider that knows made-up answers to the demo's prompts."""
+    resources = read_resources(manifests)
+    book = write_book(children.folder, PROMPTS, resources, namespace=pod.namespace)
+    config = fleet.provider_config(resources.catalogue, outcomes=book)
     return fleet.provider_variables(await children.start(fleet.provider(children.folder, config)))
 
 

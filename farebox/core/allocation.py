@@ -6,8 +6,8 @@ exceeds limit minus committed, whatever was asked. This module must not know mes
 clocks.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
 from typing import Final, NamedTuple
 
 from farebox.core.money import ZERO, Nanos, divide_down
@@ -20,7 +20,9 @@ RECLAIM_PERCENT: Final = 125
 """How much is asked back, in per cent of the need, so that one round of returns suffices."""
 
 SHRINKS_MAX: Final = 8
-"""How many holders are asked at a time."""
+SHRINKS_PART: Final = 32
+"""At a time so many holders are asked, or one of so many if that is more: who waits for what
+others give back waits with all that ask meanwhile, and the more holders the more those are."""
 
 
 LEVEL_PART: Final = 8
@@ -65,24 +67,66 @@ class Account:
         put(self, "lost", committed - self.spent if self.frozen else 0)
 
 
+class Sums(NamedTuple):
+    """What accounts are worth together, in n$; `recalling`: how many were asked and can answer."""
+
+    committed: int = 0
+    spent: int = 0
+    idle: int = 0
+    used: int = 0
+    lost: int = 0
+    recalling: int = 0
+
+    def exchanged(self, before: Account | None, after: Account | None) -> "Sums":
+        """The sums when one account becomes another; None is an account that is not there."""
+        old, new = _worth(before), _worth(after)
+        triples = zip(self, old, new, strict=True)
+        return Sums(*(total - gone + come for total, gone, come in triples))
+
+
+def _worth(account: Account | None) -> Sums:
+    if account is None:
+        return Sums()
+    return Sums(
+        account.committed,
+        account.spent,
+        account.idle,
+        account.used,
+        account.lost,
+        int(account.recalled and not account.frozen),
+    )
+
+
+def sums_of(accounts: Iterable[Account]) -> Sums:
+    """The sums over some accounts."""
+    return Sums(*map(sum, zip(*map(_worth, accounts), strict=True)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolState:
-    """A (sub-)pool in one window: its limit, what closed leases spent, and the open ones."""
+    """A (sub-)pool in one window: its limit, what closed leases spent, and the open ones.
+
+    `sums` are those over `accounts`, from whoever keeps them up to date; None: add them up.
+    """
 
     limit: Nanos
     closed_spent: Nanos = ZERO
     accounts: Mapping[str, Account] = field(default_factory=dict)
+    sums: InitVar[Sums | None] = None
+    totals: Sums = field(init=False, compare=False)
+
+    def __post_init__(self, sums: Sums | None) -> None:
+        object.__setattr__(self, "totals", sums or sums_of(self.accounts.values()))
 
     @property
     def committed(self) -> Nanos:
         """The most that all leases of this window can cost."""
-        open_leases = sum(account.committed for account in self.accounts.values())
-        return Nanos(self.closed_spent + open_leases)
+        return Nanos(self.closed_spent + self.totals.committed)
 
     @property
     def settled(self) -> Nanos:
         """What is known to be spent."""
-        return Nanos(self.closed_spent + sum(a.spent for a in self.accounts.values()))
+        return Nanos(self.closed_spent + self.totals.spent)
 
     @property
     def remaining(self) -> Nanos:
@@ -142,7 +186,7 @@ def allocate(pool: PoolState, demand: Demand) -> Decision:
 
 
 class _Found(NamedTuple):
-    """What one look over all leases of a pool has found.
+    """What a decision goes by.
 
     `free` is what may be lent and what is lent and idle; `used` is the sum over the holders.
     """
@@ -154,14 +198,10 @@ class _Found(NamedTuple):
 
 
 def _survey(pool: PoolState) -> _Found:
-    committed, idle, used, recalling = int(pool.closed_spent), 0, 0, False
-    for account in pool.accounts.values():
-        committed += account.committed
-        idle += account.idle
-        used += account.used
-        recalling = recalling or (account.recalled and not account.frozen)
-    spare = pool.limit - committed
-    return _Found(Nanos(max(0, spare)), max(0, spare + idle), used, recalling)
+    totals = pool.totals
+    spare = pool.limit - pool.committed
+    free = max(0, spare + totals.idle)
+    return _Found(Nanos(max(0, spare)), free, totals.used, totals.recalling > 0)
 
 
 def _fair(pool: PoolState, found: _Found, holder: str, amount: int) -> int:
@@ -202,7 +242,7 @@ def _level(pool: PoolState, found: _Found, demand: Demand, goal: Nanos) -> tuple
         reverse=True,
     )
     still = max(goal - found.remaining, divide_down(found.free, LEVEL_PART))
-    return _shrinks(surplus, still)
+    return _shrinks(surplus, still, len(pool.accounts))
 
 
 def _why_not(pool: PoolState, demand: Demand) -> Reason:
@@ -210,15 +250,14 @@ def _why_not(pool: PoolState, demand: Demand) -> Reason:
     own = pool.accounts.get(demand.holder, Account())
     if demand.least + own.idle > pool.limit:
         return Reason.REQUEST_TOO_LARGE
-    lost = sum(account.lost for account in pool.accounts.values())
-    obtainable = pool.limit - pool.settled - lost - own.idle
+    obtainable = pool.limit - pool.settled - pool.totals.lost - own.idle
     return Reason.HOLD_PENDING if obtainable >= demand.least else Reason.POOL_EXHAUSTED
 
 
 def _reclaims(pool: PoolState, found: _Found, demand: Demand, target: Nanos) -> tuple[Shrink, ...]:
     """Whom to ask so that `target` remains, largest idle first; empty when it isn't to be had.
 
-    What SHRINKS_MAX holders can't give in one round, others are asked for in the next.
+    What those who are asked at a time can't give, others are asked for in the next round.
     """
     idle = sorted(
         (
@@ -234,12 +273,12 @@ def _reclaims(pool: PoolState, found: _Found, demand: Demand, target: Nanos) -> 
         return ()
     share = min(max(demand.want, target), _fair(pool, found, demand.holder, idle_money))
     still = max(divide_down(missing * RECLAIM_PERCENT, 100), missing + share - target)
-    return _shrinks(idle, still)
+    return _shrinks(idle, still, len(pool.accounts))
 
 
-def _shrinks(able: Sequence[tuple[int, str]], still: int) -> tuple[Shrink, ...]:
+def _shrinks(able: Sequence[tuple[int, str]], still: int, holders: int) -> tuple[Shrink, ...]:
     shrinks = []
-    for amount, holder in able[:SHRINKS_MAX]:
+    for amount, holder in able[: max(SHRINKS_MAX, holders // SHRINKS_PART)]:
         if still <= 0 or amount <= 0:
             break
         shrinks.append(Shrink(holder=holder, amount=Nanos(min(amount, still))))

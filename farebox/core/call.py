@@ -14,11 +14,16 @@ __all__ = ["Call", "Identity", "Priority"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who calls and what for, from headers, baggage or body; "" where the caller is silent."""
+    """Who calls and what for, from headers, baggage or body; "" where the caller is silent.
+
+    `min_tier` names the lowest tier that may serve, `residency` labels that a model must have.
+    """
 
     keys: Keys = field(default_factory=Keys)
     task: str = ""
     priority: Priority = Priority.NORMAL
+    min_tier: str = ""
+    residency: tuple[str, ...] = ()
 
 
 class Call(NamedTuple):
@@ -27,6 +32,7 @@ class Call(NamedTuple):
     `body_bytes` is the length of the whole body, which bounds its tokens. `output_tokens` is the
     caller's own max_tokens, None when it gave none. `prompt` is the last user message, `system` the
     system text, `turns` the number of messages. `path` is the API path below the provider.
+    `schema` is the JSON schema that the answer is asked to have, "" where there is none.
     """
 
     path: str
@@ -43,3 +49,4 @@ class Call(NamedTuple):
     tools: int = 0
     images: int = 0
     json_schema: bool = False
+    schema: str = ""

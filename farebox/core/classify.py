@@ -1,4 +1,4 @@
-"""How hard a call is: task rules first, heuristics where no rule speaks.
+"""How hard a call is: task rules first, then what the policy's classifier makes of the prompt.
 
 The application's own tag is worth more than any guess. Consequence raises the floor whatever the
 difficulty. Difficulties are whole thousandths, 0 to 1000. The one rule: every result names the rule
@@ -9,14 +9,20 @@ import hashlib
 from typing import Final, NamedTuple
 
 from farebox.core.call import Call
-from farebox.core.features import Features, features_of
-from farebox.core.heuristics import guess
+from farebox.core.features import features_of
+from farebox.core.gates import Gate
+from farebox.core.heuristics import difficulty_of, guess
+from farebox.core.opinions import opinion_on
+from farebox.core.pacing import Pace
 from farebox.core.policy import Policy
 from farebox.core.reasons import Reason
+from farebox.core.scoring import Score
 from farebox.core.tasks import (
     AUTO_MODEL,
     ClassifierKind,
     Consequence,
+    Escalation,
+    Freedom,
     RoutingPolicy,
     TaskMarks,
     TaskProfile,
@@ -24,12 +30,15 @@ from farebox.core.tasks import (
 
 FINGERPRINT_CHARS: Final = 16
 
+_USUAL_ESCALATION: Final = Escalation()
+
 
 class Classification(NamedTuple):
     """A call's task ("" when unknown), its difficulty in thousandths, and why.
 
     Tier names bound the choice; "" leaves a bound open. `output_expected` and `output_min` are
-    tokens, 0 when unknown.
+    tokens, 0 when unknown. `score` is the small model's, when it was asked. With `cascade` the
+    candidates from `cascade_from` on are tried cheapest first, and the gates decide.
     """
 
     difficulty: int
@@ -40,26 +49,71 @@ class Classification(NamedTuple):
     ceiling_tier: str = ""
     output_expected: int = 0
     output_min: int = 0
+    score: Score | None = None
+    gates: tuple[Gate, ...] = ()
+    escalation: Escalation = _USUAL_ESCALATION
+    cascade: bool = False
+    cascade_from: int = 0
+    residency: tuple[str, ...] = ()
+
+    @property
+    def difficulty_needed(self) -> int:
+        """What a tier must be good for to be asked first."""
+        return self.cascade_from if self.cascade else self.difficulty
 
 
-def classify(call: Call, policy: Policy) -> Classification:
-    """Classify a call by the policy's tasks, then by heuristics, else as the policy says."""
+def classify(call: Call, policy: Policy, pace: Pace | None = None) -> Classification:
+    """Classify a call by the policy's tasks, then by its classifier, else as the policy says.
+
+    `pace` makes the small model choosier, where the pools' money would not last.
+    """
     tagged = _by_rules(call, policy.marks)
     if tagged is not None:
         task, reason, rule = tagged
         return _of_task(task, policy, reason, rule)
-    if policy.routing.classifier is ClassifierKind.RULES:
+    match policy.routing.classifier:
+        case ClassifierKind.RULES:
+            return _unsure(policy.routing)
+        case ClassifierKind.HEURISTIC:
+            return _by_heuristics(call, policy) or _unsure(policy.routing)
+        case ClassifierKind.MODEL:
+            return _by_model(call, policy, pace, shortcuts=False)
+        case ClassifierKind.HYBRID | ClassifierKind.CASCADE:
+            guessed = _by_heuristics(call, policy) if policy.tasks else None
+            # A kind of task that nobody has written down is no measured opinion.
+            if guessed is not None and guessed.task in policy.marks.by_name:
+                return guessed
+            found = _by_model(call, policy, pace, shortcuts=True)
+            return found if guessed is None else found._replace(task=guessed.task)
+
+
+def classify_again(call: Call, policy: Policy, before: Classification) -> Classification:
+    """Classify a call whose text is gone, by what was found `before` under some other policy.
+
+    The task is found anew where a rule names it without the text; what was found in the text stays,
+    where the policy's classifier would look into it at all.
+    """
+    tagged = _by_rules(call, policy.marks)
+    if tagged is not None:
+        task, reason, rule = tagged
+        return _of_task(task, policy, reason, rule)
+    known, kind = policy.marks.by_name.get(before.task), policy.routing.classifier
+    if before.reason in {Reason.TASK_TAGGED, Reason.TASK_MATCHED}:
+        return (
+            _unsure(policy.routing)
+            if known is None
+            else _of_task(known, policy, before.reason, before.rule)
+        )
+    guessed = before.reason is Reason.HEURISTIC_MATCHED
+    if before.reason is Reason.NOTHING_MATCHED or kind is ClassifierKind.RULES:
         return _unsure(policy.routing)
-    guessed = _by_heuristics(features_of(call))
-    if guessed is None:
+    if not guessed and kind is ClassifierKind.HEURISTIC:
         return _unsure(policy.routing)
-    known = policy.marks.by_name.get(guessed.task)
-    if known is None:
-        return guessed
-    profile = _of_task(known, policy, guessed.reason, guessed.rule)
-    if guessed.difficulty <= profile.difficulty:
-        return profile
-    return profile._replace(difficulty=guessed.difficulty)
+    if not guessed or known is None:
+        return Classification(before.difficulty, before.reason, before.rule, before.task)
+    profile = _of_task(known, policy, before.reason, before.rule)
+    difficulty = max(profile.difficulty, difficulty_of(before.rule))
+    return profile._replace(difficulty=difficulty)
 
 
 def fingerprint(system: str) -> str:
@@ -85,17 +139,25 @@ def _by_rules(call: Call, marks: TaskMarks) -> tuple[TaskProfile, Reason, str] |
 def _of_task(task: TaskProfile, policy: Policy, reason: Reason, rule: str) -> Classification:
     tier = policy.catalogue.tier_named(task.default_tier)
     difficulty = tier.max_difficulty if tier is not None else policy.routing.unsure_difficulty
-    if task.consequence is Consequence.HIGH:
+    high = task.consequence is Consequence.HIGH
+    if high:
         difficulty = max(difficulty, policy.routing.high_consequence_difficulty)
+    # By position, in the order of the fields: this is made for every call of a known task.
     return Classification(
-        task=task.name,
-        difficulty=difficulty,
-        reason=reason,
-        rule=rule,
-        floor_tier=task.floor_tier,
-        ceiling_tier=task.ceiling_tier,
-        output_expected=task.expected_output_tokens,
-        output_min=task.output_tokens_min,
+        difficulty,
+        reason,
+        rule,
+        task.name,
+        task.floor_tier,
+        task.ceiling_tier,
+        task.expected_output_tokens,
+        task.output_tokens_min,
+        None,
+        task.gates,
+        task.escalation,
+        bool(task.gates) and policy.routing.classifier is ClassifierKind.CASCADE,
+        policy.routing.high_consequence_difficulty if high else 0,
+        task.residency,
     )
 
 
@@ -110,13 +172,34 @@ def asks_for_any_model(call: Call, marks: TaskMarks) -> bool:
     return call.model == AUTO_MODEL or call.model in marks.aliases
 
 
-def _by_heuristics(seen: Features) -> Classification | None:
-    heuristic = guess(seen)
+def _by_heuristics(call: Call, policy: Policy) -> Classification | None:
+    """What keywords and the shape of the prompt say, with the task of that name if there is one."""
+    heuristic = guess(features_of(call))
     if heuristic is None:
         return None
+    known = policy.marks.by_name.get(heuristic.task)
+    if known is None:
+        return Classification(
+            task=heuristic.task,
+            difficulty=heuristic.difficulty,
+            reason=Reason.HEURISTIC_MATCHED,
+            rule=heuristic.name,
+        )
+    profile = _of_task(known, policy, Reason.HEURISTIC_MATCHED, heuristic.name)
+    if heuristic.difficulty <= profile.difficulty:
+        return profile
+    return profile._replace(difficulty=heuristic.difficulty)
+
+
+def _by_model(call: Call, policy: Policy, pace: Pace | None, *, shortcuts: bool) -> Classification:
+    asked = policy.catalogue.find(call.model)
+    if asked is not None and (asked[0] is None or policy.routing.freedom is Freedom.PINNED):
+        # One model may serve: nothing that could be said of the prompt would change the route.
+        return _unsure(policy.routing)
+    opinion = opinion_on(call.prompt, policy, pace, shortcuts=shortcuts)
     return Classification(
-        task=heuristic.task,
-        difficulty=heuristic.difficulty,
-        reason=Reason.HEURISTIC_MATCHED,
-        rule=heuristic.name,
+        difficulty=opinion.difficulty,
+        reason=opinion.reason,
+        rule=opinion.rule,
+        score=opinion.score,
     )

@@ -65,11 +65,11 @@ def estimate(call: Call, model: Model, *, output_asked: int, output_expected: in
     output_max = with_overrun(model, output_asked) * call.choices
     likely = min(output_asked, output_expected or OUTPUT_EXPECTED_DEFAULT) * call.choices
     return Estimate(
-        input_max=input_max,
-        output_asked=output_asked,
-        output_max=output_max,
-        worst=worst_cost(model.price, input_max=input_max, output_max=output_max),
-        expected=plain_cost(model.price, input_tokens=input_expected(call), output_tokens=likely),
+        input_max,
+        output_asked,
+        output_max,
+        worst_cost(model.price, input_max=input_max, output_max=output_max),
+        plain_cost(model.price, input_tokens=input_expected(call), output_tokens=likely),
     )
 
 

@@ -6,6 +6,7 @@ text are read. This module must not know tiers or money.
 
 import re
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
 from farebox.core.call import Call
@@ -13,19 +14,27 @@ from farebox.core.call import Call
 SCANNED_CHARS_MAX: Final = 4_000
 """Of a longer text the first and the last half of this many characters are read."""
 
+WORDS_CHARS_MAX: Final = 1_200
+"""The same for keywords: what a prompt asks for stands at one of its ends, passages between."""
+
+STEM_CHARS: Final = 4
+
+_STEM: Final = itemgetter(slice(STEM_CHARS))
 _FENCE: Final = "```"
 _CODE_LINE: Final = re.compile(
     r"[ \t]*(?:def|class|import|from|func|fn|public|private|const|let|var|SELECT|CREATE)\b"
     r".*[\w(:;{]"
 )
-_TRACE_MARKS: Final = (
-    "Traceback (most recent",
-    '\n  File "',
-    "\n    at ",
-    "\n\tat ",
-    "panicked at ",
-    "goroutine 1 [",
-)
+_TRACE_MARKS: Final = {
+    "file": ('\n  File "',),
+    "at": ("\n    at ", "\n\tat "),
+    "pani": ("panicked at ",),
+    "goro": ("goroutine 1 [",),
+}
+"""What stack traces have in them, by the stem of a word in it."""
+
+_TRACE_STEMS: Final = frozenset(_TRACE_MARKS)
+_TRACEBACK: Final = "Traceback (most recent"
 _EXCEPTION: Final = re.compile(r"\w(?:Error|Exception): ")
 _NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)?")
 
@@ -34,12 +43,14 @@ _NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)?")
 class Features:
     """What can be seen of a call without understanding it.
 
-    `text` is the bounded system text and prompt in lower case on one line, with a space before each
-    word that begins a line and around the whole; `prompt` is the bounded prompt as it is. What
-    takes a search is found when it is asked for, since most calls are settled before.
+    `text` is the ends of system text and prompt in lower case on one line, with a space before each
+    word that begins a line and around the whole, `stems` the first STEM_CHARS letters of its words;
+    `prompt` is the bounded prompt as it is. What takes a search is found when it is asked for,
+    since most calls are settled before.
     """
 
     text: str
+    stems: frozenset[str]
     prompt: str
     chars: int
     turns: int
@@ -66,15 +77,17 @@ class Features:
     @property
     def stack_trace(self) -> bool:
         """Whether the prompt shows how a program failed."""
-        return _has_stack_trace(self.prompt)
+        return _has_stack_trace(self.prompt, self.stems)
 
 
 def features_of(call: Call) -> Features:
     """Read the features of a call's own prompt and, for keywords only, of its system text."""
-    prompt = _bounded(call.prompt)
+    said = f" {_bounded(call.system, WORDS_CHARS_MAX)} {_bounded(call.prompt, WORDS_CHARS_MAX)} "
+    text = said.replace("\n", " ").lower()
     return Features(
-        text=f" {_bounded(call.system)} {prompt} ".replace("\n", " ").lower(),
-        prompt=prompt,
+        text=text,
+        stems=frozenset(map(_STEM, text.split())),
+        prompt=_bounded(call.prompt, SCANNED_CHARS_MAX),
         chars=len(call.prompt),
         turns=call.turns,
         tools=call.tools,
@@ -83,16 +96,22 @@ def features_of(call: Call) -> Features:
     )
 
 
-def _has_stack_trace(prompt: str) -> bool:
-    # Substrings first: a regular expression over every prompt would cost more than all the rest.
-    if any(map(prompt.__contains__, _TRACE_MARKS)):
+def _has_stack_trace(prompt: str, stems: frozenset[str]) -> bool:
+    # Words first, then substrings: a regular expression over every prompt would cost more than all
+    # the rest.
+    # The stems of a long prompt are those of its ends, and a trace may stand between.
+    likely = _TRACE_STEMS & stems if len(prompt) <= WORDS_CHARS_MAX else _TRACE_STEMS
+    for stem in likely:
+        if any(map(prompt.__contains__, _TRACE_MARKS[stem])):
+            return True
+    if _TRACEBACK in prompt:
         return True
     named = "Error: " in prompt or "Exception: " in prompt
     return named and _EXCEPTION.search(prompt) is not None
 
 
-def _bounded(text: str) -> str:
-    if len(text) <= SCANNED_CHARS_MAX:
+def _bounded(text: str, chars_max: int) -> str:
+    if len(text) <= chars_max:
         return text
-    half = SCANNED_CHARS_MAX // 2
+    half = chars_max // 2
     return f"{text[:half]}\n{text[-half:]}"

@@ -1,7 +1,8 @@
 """Heuristics: what a prompt's own words say about its task and difficulty.
 
 Plain substring tests, because a regular expression over every prompt would cost more than all the
-rest of a decision; an entry that begins with a space begins a word. The first heuristic that holds
+rest of a decision; an entry that begins with a space begins a word, and is looked for only where
+the prompt has a word with its first letters. The first heuristic that holds
 decides. The one rule: every heuristic has a name that stands in the receipt. This module must not
 know tiers, prices or policies.
 """
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from farebox.core.features import Features
+from farebox.core.features import STEM_CHARS, Features
 
 NEARBY_CHARS: Final = 80
 """So far after a verb its object is looked for: "write a small Python function"."""
@@ -19,6 +20,8 @@ LABELLED_CHARS_MAX: Final = 1_500
 """Longer prompts that mention labels are rarely about choosing one."""
 
 SHORT_CHARS_MAX: Final = 120
+
+_FIRST_SOURCE: Final = " [1]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +105,6 @@ _SUMMARIES: Final = (
     " sum up",
 )
 _SOURCES: Final = (
-    " [1]",
     " passage",
     " context:",
     " excerpt",
@@ -138,14 +140,33 @@ _REASONING: Final = (
 )
 
 
-def _says(words: tuple[str, ...]) -> Callable[[Features], bool]:
-    return lambda seen: any(map(seen.text.__contains__, words))
+class _Entries:
+    """Entries by the stem of their first word, which must be whole or at least a stem long."""
+
+    def __init__(self, entries: tuple[str, ...]) -> None:
+        self._by_stem: dict[str, list[str]] = {}
+        for entry in entries:
+            first = entry.split()[0]
+            if not entry.startswith(" ") or (len(first) < STEM_CHARS and entry == f" {first}"):
+                raise ValueError(f"{entry!r} can't be found by a stem of {STEM_CHARS} characters.")
+            self._by_stem.setdefault(first[:STEM_CHARS], []).append(entry)
+        self._stems = frozenset(self._by_stem)
+
+    def met(self, seen: Features) -> list[str]:
+        """The entries that may stand in the text: all that do, and few others."""
+        stems = self._stems & seen.stems
+        return [entry for stem in stems for entry in self._by_stem[stem]] if stems else []
+
+    def said(self, seen: Features) -> bool:
+        """Whether any entry stands in the text."""
+        return any(map(seen.text.__contains__, self.met(seen)))
+
+
+_code_verbs = _Entries(_CODE_VERBS)
 
 
 def _asks_code(seen: Features) -> bool:
-    if not any(map(seen.text.__contains__, _CODE_VERBS)):
-        return False
-    for verb in _CODE_VERBS:
+    for verb in _code_verbs.met(seen):
         at = seen.text.find(verb)
         if at >= 0:
             nearby = seen.text[at : at + NEARBY_CHARS]
@@ -154,8 +175,9 @@ def _asks_code(seen: Features) -> bool:
     return False
 
 
-_asks_label = _says(_LABELS)
-_asks_fields = _says(_FIELDS)
+_asks_label = _Entries(_LABELS).said
+_asks_fields = _Entries(_FIELDS).said
+_names_sources = _Entries(_SOURCES).said
 
 HEURISTICS: Final = (
     Heuristic(name="stack-trace", task="code", difficulty=900, holds=lambda seen: seen.stack_trace),
@@ -172,10 +194,17 @@ HEURISTICS: Final = (
         difficulty=250,
         holds=lambda seen: seen.json_schema or _asks_fields(seen),
     ),
-    Heuristic(name="summary", task="summarization", difficulty=450, holds=_says(_SUMMARIES)),
-    Heuristic(name="sources", task="rag", difficulty=500, holds=_says(_SOURCES)),
+    Heuristic(
+        name="summary", task="summarization", difficulty=450, holds=_Entries(_SUMMARIES).said
+    ),
+    Heuristic(
+        name="sources",
+        task="rag",
+        difficulty=500,
+        holds=lambda seen: _names_sources(seen) or _FIRST_SOURCE in seen.text,
+    ),
     Heuristic(name="code-block", task="code", difficulty=800, holds=lambda seen: seen.code),
-    Heuristic(name="reasoning", task="reasoning", difficulty=850, holds=_says(_REASONING)),
+    Heuristic(name="reasoning", task="reasoning", difficulty=850, holds=_Entries(_REASONING).said),
     Heuristic(
         name="short-plain",
         task="",
@@ -188,3 +217,11 @@ HEURISTICS: Final = (
 def guess(seen: Features) -> Heuristic | None:
     """The first heuristic that holds for these features; None when nothing can be told."""
     return next((heuristic for heuristic in HEURISTICS if heuristic.holds(seen)), None)
+
+
+def difficulty_of(name: str) -> int:
+    """The difficulty that a heuristic tells, by its name; 0 when there is none of that name."""
+    return _DIFFICULTIES.get(name, 0)
+
+
+_DIFFICULTIES: Final = {heuristic.name: heuristic.difficulty for heuristic in HEURISTICS}

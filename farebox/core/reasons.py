@@ -17,18 +17,28 @@ class Reason(enum.StrEnum):
     TASK_TAGGED = "task_tagged"
     TASK_MATCHED = "task_matched"
     HEURISTIC_MATCHED = "heuristic_matched"
+    MODEL_SCORED = "model_scored"
+    MODEL_UNSURE = "model_unsure"
+    MODEL_MISSING = "model_missing"
+    SHAPE_MATCHED = "shape_matched"
+    PACED = "paced"
     NOTHING_MATCHED = "nothing_matched"
     MODEL_PINNED = "model_pinned"
     CHEAPEST_SUFFICIENT = "cheapest_sufficient"
     OUTPUT_LOWERED = "output_lowered"
     TIER_LOWERED = "tier_lowered"
     FAILED_OVER = "failed_over"
+    CASCADE_FIRST = "cascade_first"
+    ESCALATED = "escalated"
+    GATES_PASSED = "gates_passed"
     SHADOW_MODE = "shadow_mode"
 
     # Why a candidate was not taken.
     DIFFICULTY_TOO_HIGH = "difficulty_too_high"
     ABOVE_CEILING = "above_ceiling"
     BELOW_FLOOR = "below_floor"
+    BELOW_MIN_TIER = "below_min_tier"
+    RESIDENCY_MISSING = "residency_missing"
     CAPABILITY_MISSING = "capability_missing"
     CONTEXT_TOO_LONG = "context_too_long"
     OUTPUT_TOO_LONG = "output_too_long"
@@ -49,10 +59,12 @@ class Reason(enum.StrEnum):
     BAD_REQUEST = "bad_request"
     BODY_TOO_LARGE = "body_too_large"
     UNKNOWN_ROUTE = "unknown_route"
+    UNKNOWN_TIER = "unknown_tier"
     NO_CANDIDATE = "no_candidate"
     TOO_MANY_CALLS = "too_many_calls"
     PROVIDER_UNREACHABLE = "provider_unreachable"
     PROVIDER_SILENT = "provider_silent"
+    GATE_FAILED = "gate_failed"
 
     # How an attempt's money ended.
     USAGE_REPORTED = "usage_reported"
@@ -134,6 +146,11 @@ REFUSALS: Final[dict[Reason, Refusal]] = {
         retryable=False,
         advice="No provider and API are served at this path; use /openai/v1/chat/completions.",
     ),
+    Reason.UNKNOWN_TIER: Refusal(
+        status=400,
+        retryable=False,
+        advice="The call asks for a lowest tier that does not exist; see x-farebox-min-tier.",
+    ),
     Reason.NO_CANDIDATE: Refusal(
         status=422,
         retryable=False,
@@ -153,6 +170,11 @@ REFUSALS: Final[dict[Reason, Refusal]] = {
         status=504,
         retryable=False,
         advice="The provider took the call and did not answer in time; its money counts as spent.",
+    ),
+    Reason.GATE_FAILED: Refusal(
+        status=502,
+        retryable=False,
+        advice="No answer passed the task's gates; what the answers cost is in the receipt.",
     ),
 }
 """Only 402 and the 4xx family without `retryable` are terminal: SDKs send such a call once."""

@@ -8,26 +8,22 @@ from.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from operator import gt
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from farebox.core.call import Call
 from farebox.core.classify import Classification, asks_for_any_model
 from farebox.core.estimate import (
     Estimate,
     estimate,
-    input_bound_of_text,
-    input_expected,
     output_affordable,
     with_overrun,
 )
 from farebox.core.money import ZERO, Nanos
 from farebox.core.policy import Policy
 from farebox.core.reasons import Reason
+from farebox.core.serving import bounds_of, cramped, unfit
 from farebox.core.tasks import Freedom
-from farebox.core.tiers import Capability, Model, Tier
-
-_NOTHING_SPECIAL: Final[frozenset[Capability]] = frozenset()
+from farebox.core.tiers import Model, Tier
 
 
 class Candidate(NamedTuple):
@@ -95,27 +91,53 @@ def plan(call: Call, found: Classification, policy: Policy) -> Plan:
     asked = policy.catalogue.find(call.model)
     if asked is None and not asks_for_any_model(call, policy.marks):
         return _nothing(Reason.UNPRICED_MODEL)
+    if call.identity.min_tier and policy.catalogue.tier_named(call.identity.min_tier) is None:
+        return _nothing(Reason.UNKNOWN_TIER)
     offered: Iterable[tuple[Tier | None, Model]] = policy.catalogue
-    preference = Reason.CHEAPEST_SUFFICIENT
+    preference = Reason.CASCADE_FIRST if found.cascade else Reason.CHEAPEST_SUFFICIENT
     if asked is not None and (asked[0] is None or policy.routing.freedom is Freedom.PINNED):
         offered, preference = (asked,), Reason.MODEL_PINNED
-    bounds = _bounds(call, found, policy, asked[1] if asked else None)
-    candidates, rejected = [], []
+    bounds = bounds_of(call, found, policy, asked[1] if asked else None)
+    candidates: list[Candidate] = []
+    tight: list[tuple[Candidate, Reason]] = []
+    rejected: list[Rejected] = []
+    needed = found.difficulty_needed
     for tier, model in offered:
-        why = _unfit(bounds, tier, model)
+        why = unfit(bounds, tier, model)
+        if why is not None:
+            rejected.append(Rejected(model.name, why))
+            continue
+        candidate = _candidate(call, found, policy, tier, model, needed)
+        why = cramped(bounds, tier, model) if bounds.output_expected else None
         if why is None:
-            candidates.append(_candidate(call, found, policy, tier, model))
+            candidates.append(candidate)
         else:
-            rejected.append(Rejected(model=model.name, reason=why))
+            tight.append((candidate, why))
+    if tight:
+        candidates, rejected = _roomy_if_any(candidates, tight, rejected)
     if not candidates:
         return _nothing(_why_nothing(rejected), tuple(rejected))
-    candidates.sort(key=lambda c: (c.estimate.expected, c.estimate.worst, c.model.name))
+    candidates.sort(key=_by_cost)
     return Plan(
-        candidates=_with_a_sufficient_one(candidates),
-        rejected=tuple(rejected),
-        output_min=_output_min(call, found, policy),
-        preference=preference,
+        _with_a_sufficient_one(candidates),
+        tuple(rejected),
+        _output_min(call, found, policy),
+        preference,
     )
+
+
+def _by_cost(candidate: Candidate) -> tuple[Nanos, Nanos, str]:
+    estimated = candidate.estimate
+    return estimated.expected, estimated.worst, candidate.model.name
+
+
+def _roomy_if_any(
+    candidates: list[Candidate], tight: list[tuple[Candidate, Reason]], rejected: list[Rejected]
+) -> tuple[list[Candidate], list[Rejected]]:
+    """Leave those out that a usual answer would not fit, unless there are no others."""
+    if not candidates:
+        return [candidate for candidate, _ in tight], rejected
+    return candidates, [*rejected, *(Rejected(c.model.name, why) for c, why in tight)]
 
 
 def route(
@@ -156,9 +178,15 @@ def _at_once(plan_: Plan, headroom: Nanos, tried: frozenset[str]) -> Route | Non
         chosen,
         chosen.estimate.output_asked,
         chosen.estimate.worst,
-        Reason.FAILED_OVER if tried else plan_.preference,
+        _why_chosen(plan_, tried),
         (*plan_.rejected, *rejected),
     )
+
+
+def _why_chosen(plan_: Plan, tried: frozenset[str]) -> Reason:
+    if tried and plan_.preference is not Reason.ESCALATED:
+        return Reason.FAILED_OVER
+    return plan_.preference
 
 
 def _made_do(
@@ -181,6 +209,19 @@ def _made_do(
     return chosen._replace(rejected=plan_.rejected + passed_over)
 
 
+def escalated(plan_: Plan, rank: int) -> Plan:
+    """The same call for tiers above a rank only, cheapest first: its answer failed a gate."""
+    higher = [c for c in plan_.candidates if c.tier is not None and c.tier.rank > rank]
+    lower = [c for c in plan_.candidates if all(c is not one for one in higher)]
+    rejected = (Rejected(model=c.model.name, reason=Reason.GATE_FAILED) for c in lower)
+    return plan_._replace(
+        candidates=tuple(c._replace(sufficient=True) for c in higher),
+        rejected=(*plan_.rejected, *rejected),
+        preference=Reason.ESCALATED,
+        refusal=None if higher else Reason.GATE_FAILED,
+    )
+
+
 def _nothing(reason: Reason, rejected: tuple[Rejected, ...] = ()) -> Plan:
     return Plan(candidates=(), rejected=rejected, output_min=0, refusal=reason)
 
@@ -196,17 +237,22 @@ def _output_min(call: Call, found: Classification, policy: Policy) -> int:
 
 
 def _candidate(
-    call: Call, found: Classification, policy: Policy, tier: Tier | None, model: Model
+    call: Call,
+    found: Classification,
+    policy: Policy,
+    tier: Tier | None,
+    model: Model,
+    needed: int,
 ) -> Candidate:
     asked = call.output_tokens
     if asked is None:
         default = max(policy.routing.output_tokens_default, _output_min(call, found, policy))
         asked = min(default, model.max_output_tokens)
     return Candidate(
-        tier=tier,
-        model=model,
-        estimate=estimate(call, model, output_asked=asked, output_expected=found.output_expected),
-        sufficient=tier is None or found.difficulty <= tier.max_difficulty,
+        tier,
+        model,
+        estimate(call, model, output_asked=asked, output_expected=found.output_expected),
+        tier is None or needed <= tier.max_difficulty,
     )
 
 
@@ -224,84 +270,6 @@ def _with_a_sufficient_one(candidates: list[Candidate]) -> tuple[Candidate, ...]
         return tuple(candidates)
     top = max(_rank(candidate) for candidate in candidates)
     return tuple(c._replace(sufficient=_rank(c) == top) for c in candidates)
-
-
-class _Bounds(NamedTuple):
-    """What a model must be to serve a call at all; None and 0 leave a bound open.
-
-    `ceiling` is the model that the caller named; `dearest` its rates, which none may exceed.
-    """
-
-    floor: Tier | None
-    top: Tier | None
-    ceiling: Model | None
-    dearest: tuple[int, ...] | None
-    needed: frozenset[Capability]
-    output: int
-    input_max: int
-    input_expected: int
-
-
-def _bounds(call: Call, found: Classification, policy: Policy, ceiling: Model | None) -> _Bounds:
-    may_cost_more = ceiling is None or policy.routing.freedom is Freedom.HINT
-    return _Bounds(
-        floor=policy.catalogue.tier_named(found.floor_tier),
-        top=policy.catalogue.tier_named(found.ceiling_tier),
-        ceiling=ceiling,
-        dearest=None if ceiling is None or may_cost_more else ceiling.price.rates.vector,
-        needed=_capabilities_needed(call),
-        output=call.output_tokens or 0,
-        # Pictures are not in the text: then the window itself is the bound, and nothing too long.
-        input_max=0 if call.images else input_bound_of_text(call),
-        input_expected=input_expected(call),
-    )
-
-
-def _unfit(bounds: _Bounds, tier: Tier | None, model: Model) -> Reason | None:
-    """Why a model can't serve the call at all, whatever the money; None when it can."""
-    if tier is not None:
-        why = _out_of_bounds(bounds, tier, model)
-        if why is not None:
-            return why
-    if bounds.output > model.max_output_tokens:
-        return Reason.OUTPUT_TOO_LONG
-    # The guard is on the likely length; a text whose bound fits is never turned away.
-    if (
-        tier is not None
-        and bounds.input_max > model.context_window
-        and bounds.input_expected > model.context_window * tier.context_guard
-    ):
-        return Reason.CONTEXT_TOO_LONG
-    return None
-
-
-def _out_of_bounds(bounds: _Bounds, tier: Tier, model: Model) -> Reason | None:
-    named = model is bounds.ceiling
-    if bounds.top is not None and tier.rank > bounds.top.rank:
-        return Reason.ABOVE_CEILING
-    if (
-        bounds.dearest is not None
-        and not named
-        and any(map(gt, model.price.rates.vector, bounds.dearest))
-    ):
-        return Reason.ABOVE_CEILING
-    # What the caller names itself may lie below the floor of its task: it has decided.
-    if bounds.floor is not None and tier.rank < bounds.floor.rank and not named:
-        return Reason.BELOW_FLOOR
-    if not bounds.needed <= model.capabilities:
-        return Reason.CAPABILITY_MISSING
-    return None
-
-
-def _capabilities_needed(call: Call) -> frozenset[Capability]:
-    if not (call.tools or call.images or call.json_schema):
-        return _NOTHING_SPECIAL
-    needed = (
-        (Capability.TOOLS, call.tools),
-        (Capability.VISION, call.images),
-        (Capability.JSON_SCHEMA, call.json_schema),
-    )
-    return frozenset(capability for capability, wanted in needed if wanted)
 
 
 def _as_asked(candidates: Iterable[Candidate], headroom: Nanos, reason: Reason) -> Route | None:

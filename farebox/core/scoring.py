@@ -7,16 +7,17 @@ whoever asked must then not save money on it. Nothing here allocates by the size
 """
 
 import json
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import chain, islice
-from math import exp, sqrt
-from operator import mul, sub, truediv, xor
-from typing import Any, Final, NamedTuple, Self
+from math import exp, inf, sqrt
+from operator import mul, neg, sub, truediv, xor
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 from zlib import crc32
 
 from farebox.core.wording import STRUCTURE_NAMES, Wording, wording_of
 
-MAGIC: Final = b"farebox-weights-1\n"
+MAGIC: Final = b"farebox-weights-2\n"
 WEIGHTS_BYTES_MAX: Final = 1_000_000
 SPREAD_MAX: Final = 3.0
 """A shape's number counts at most so many standard deviations from its mean."""
@@ -29,6 +30,11 @@ _ZERO: Final = 128
 
 ODD_MAX: Final = 40.0
 """The same bound where strangeness is measured; beyond it a number makes nothing stranger."""
+
+Worth: TypeAlias = float
+"""What the strong model is worth for a prompt: `Score.worth`, `Score.pacing` and bounds on them."""
+
+NEVER_WORTH_IT: Final[Worth] = inf
 
 
 class Unreadable(ValueError):
@@ -84,6 +90,17 @@ class Kind(NamedTuple):
     answer_size: float = 0.0
 
 
+class _Sight(NamedTuple):
+    """How a prompt looks beside those of training."""
+
+    shape: Sequence[float]
+    unknown: float
+    oddness: float
+    kind: Kind
+    belonging: float
+    familiar: bool
+
+
 class Weights(NamedTuple):
     """A trained model for one pair of models. `known` has a 1 at the slot of each word seen.
 
@@ -130,15 +147,7 @@ class Weights(NamedTuple):
     def score_wording(self, wording: Wording) -> Score:
         """Score a prompt that was read before, when several models look at one prompt."""
         buckets = buckets_of(wording.tokens, self.bits)
-        shape = spread(wording.structure, self.overall, SPREAD_MAX)
-        unknown = self._unknown(wording.words)
-        oddness, kind = self._kind(wording.structure)
-        belonging = sum(map(mul, self.belonging, (*shape, 1.0)))
-        familiar = (
-            unknown <= self.unknown_max
-            and oddness <= self.oddness_max
-            and belonging >= self.belonging_min
-        )
+        shape, unknown, oddness, kind, belonging, familiar = self._sight(wording)
         gain = _chance(self.strong, buckets, shape) - (weak := _chance(self.weak, buckets, shape))
         dearness = (wording.size + kind.answer_size + 1) / self.usual_size
         return Score(
@@ -151,6 +160,35 @@ class Weights(NamedTuple):
             worth=gain / dearness,
             pacing=(gain if familiar else self.usual_gain) / dearness,
         )
+
+    def cut_for(self, extra_ppm: int) -> Worth:
+        """The pacing value from which on calls go strong for a share of the usual extra bill.
+
+        `extra_ppm`: the share in millionths, below a million. `usual` must not be empty.
+        """
+        share = extra_ppm / 1_000_000
+        place = bisect_left(self.usual_spend, -share, key=neg)
+        if place == 0 or place >= len(self.usual):
+            return self.usual[min(place, len(self.usual) - 1)]
+        dearer, cheaper = self.usual_spend[place - 1], self.usual_spend[place]
+        part = (dearer - share) / (dearer - cheaper)
+        return self.usual[place - 1] + part * (self.usual[place] - self.usual[place - 1])
+
+    def is_familiar(self, wording: Wording) -> bool:
+        """Whether a prompt is like those of training, without asking for chances."""
+        return self._sight(wording).familiar
+
+    def _sight(self, wording: Wording) -> _Sight:
+        shape = spread(wording.structure, self.overall, SPREAD_MAX)
+        unknown = self._unknown(wording.words)
+        oddness, kind = self._kind(wording.structure)
+        belonging = sum(map(mul, self.belonging, (*shape, 1.0)))
+        familiar = (
+            unknown <= self.unknown_max
+            and oddness <= self.oddness_max
+            and belonging >= self.belonging_min
+        )
+        return _Sight(shape, unknown, oddness, kind, belonging, familiar)
 
     def _unknown(self, words: frozenset[bytes]) -> float:
         slots = map((len(self.known) - 1).__and__, map(crc32, words))

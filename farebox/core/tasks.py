@@ -6,8 +6,11 @@ This module must not know any single call.
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
+
+from farebox.core.gates import Gate
+from farebox.core.instant import DurationMs
 
 
 class Consequence(enum.StrEnum):
@@ -31,6 +34,23 @@ class ClassifierKind(enum.StrEnum):
 
     RULES = "Rules"
     HEURISTIC = "Heuristic"
+    MODEL = "Model"
+    HYBRID = "Hybrid"
+    CASCADE = "Cascade"
+
+
+class AfterGates(enum.StrEnum):
+    """What a caller gets when the last answer that was allowed failed its gates."""
+
+    RETURN_LAST = "ReturnLast"
+    REFUSE = "Refuse"
+
+
+class StreamGate(enum.StrEnum):
+    """What becomes of a stream whose task has gates: checked as a whole first, or not checked."""
+
+    BUFFER = "Buffer"
+    SKIP = "Skip"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +64,40 @@ class TaskMatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """How far a call may go up after an answer failed its gates.
+
+    `steps_max` are further answers, `added_latency_max` is counted from the first answer.
+    """
+
+    steps_max: int = 2
+    added_latency_max: DurationMs = DurationMs(30_000)
+    after: AfterGates = AfterGates.RETURN_LAST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What a profiling run measured of a task. Shares are in thousandths.
+
+    `measured` is a date (ISO), `catalogue` the version of the tiers at the time. `pass_rates` are
+    by tier. `difficulties` is how many prompts fell into each of ten equal bins of difficulty; ()
+    when that is unknown.
+    """
+
+    measured: str
+    samples: int
+    catalogue: str
+    pass_rates: tuple[tuple[str, int], ...]
+    escalation_rate: int = 0
+    difficulties: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskProfile:
-    """One row of the task audit. Tiers are named; "" leaves a bound open."""
+    """One row of the task audit. Tiers are named; "" leaves a bound open.
+
+    `residency` are labels that a model must have to serve the task, all of them.
+    """
 
     name: str
     match: TaskMatch = field(default_factory=TaskMatch)
@@ -55,6 +107,16 @@ class TaskProfile:
     consequence: Consequence = Consequence.LOW
     expected_output_tokens: int = 0
     output_tokens_min: int = 0
+    gates: tuple[Gate, ...] = ()
+    escalation: Escalation = field(default_factory=Escalation)
+    baseline: Baseline | None = None
+    residency: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """See to it that no failed answer of high consequence is ever given out."""
+        if self.consequence is Consequence.HIGH and self.escalation.after is not AfterGates.REFUSE:
+            refusing = replace(self.escalation, after=AfterGates.REFUSE)
+            object.__setattr__(self, "escalation", refusing)
 
 
 class TaskMarks:
@@ -89,7 +151,12 @@ AUTO_MODEL: Final = "farebox/auto"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingPolicy:
-    """How a namespace routes. Difficulties are in thousandths, waits in milliseconds."""
+    """How a namespace routes. Difficulties and pass rates are in thousandths.
+
+    `weights` names the small model's packaged weights or a file NAME.weights beside the sidecar;
+    `quality` names its threshold, as the share of the strong model's quality that it keeps.
+    `boundary_difficulty` is the difficulty at that threshold: below it the weak model suffices.
+    """
 
     name: str = "default"
     classifier: ClassifierKind = ClassifierKind.HEURISTIC
@@ -103,3 +170,15 @@ class RoutingPolicy:
     workflow_header: str = "x-farebox-workflow"
     task_header: str = "x-farebox-task"
     priority_header: str = "x-farebox-priority"
+    tier_header: str = "x-farebox-min-tier"
+    residency_header: str = "x-farebox-residency"
+    weights: str = "a"
+    quality: str = "0.95"
+    boundary_difficulty: int = 500
+    pacing: bool = True
+    streams: StreamGate = StreamGate.BUFFER
+    escalation_alert_percent: int = 15
+    schema_failure_alert_percent: int = 5
+    drift_alert_percent: int = 20
+    pass_rate_trusted: int = 950
+    pass_rate_monitored: int = 850

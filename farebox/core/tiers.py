@@ -5,6 +5,8 @@ difficulty. This module must not know how difficulty is found or what money is l
 """
 
 import enum
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -14,6 +16,8 @@ from farebox.core.prices import Price
 
 CONTEXT_GUARD: Final = Fraction(4, 5)
 """Default share of a context window that a call may fill before the next tier takes it."""
+
+VERSION_CHARS: Final = 12
 
 
 class Api(enum.StrEnum):
@@ -33,7 +37,10 @@ class Capability(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One model that can be reached. `overrun_percent`: how far an answer may exceed max_tokens."""
+    """One model that can be reached. `overrun_percent`: how far an answer may exceed max_tokens.
+
+    `residency` are labels of where and how it keeps data; a call can ask for some of them.
+    """
 
     name: str
     provider: str
@@ -46,6 +53,7 @@ class Model:
     capabilities: frozenset[Capability] = frozenset()
     overrun_percent: int = 0
     secret_env: str = ""
+    residency: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +94,28 @@ class Catalogue:
         """A model by the name a caller uses for it; its tier is None when no tier lists it."""
         return self._by_name.get(name)
 
+    @property
+    def version(self) -> str:
+        """Names the tiers as they are: its first half the tiers and models, its second the prices.
+
+        Reckoned anew each time it is asked for, so ask once for each policy.
+        """
+        tiers = [
+            [tier.name, tier.rank, [[model.name, model.upstream_name] for model in tier.models]]
+            for tier in self.tiers
+        ]
+        prices = [[model.name, _priced(model.price)] for _, model in self]
+        return _digest(tiers) + _digest(prices)
+
     def tier_named(self, name: str) -> Tier | None:
         """A tier by its name."""
         return self._tiers_by_name.get(name)
+
+
+def _digest(named: object) -> str:
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()[: VERSION_CHARS // 2]
+
+
+def _priced(price: Price) -> list[list[object]]:
+    steps = ((0, price.rates), *price.above)
+    return [[at, sorted(rates.by_kind.items())] for at, rates in steps]

@@ -1,7 +1,7 @@
 """How a prompt is worded: its tokens and the shape of its text, as the small model reads them.
 
-The one rule: case, white space, courtesies and claims about the prompt itself ("this is easy") are
-gone before anything is counted, so none of them can move a route. Work is bounded: of a long text
+The one rule: case, white space, courtesies and claims about the prompt itself (`claims`) are gone
+before anything is counted, so none of them can move a route. Work is bounded: of a long text
 only the head and the tail are read. This module must not know weights, tiers or money.
 """
 
@@ -9,20 +9,19 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from itertools import compress, filterfalse
+from itertools import compress
 from math import log1p
 from operator import mul
 from typing import Final, NamedTuple
 
+from farebox.core.claims import without_claims
+
 READ_CHARS_MAX: Final = 4_000
 """Of a longer text the first and the last half of this many characters are read."""
 
-CLAIM_TOKENS_MAX: Final = 40
-"""A sentence longer than this is never taken for a claim about the prompt itself."""
-
-_TOKEN: Final = re.compile(rb"[a-z\x80-\xff]+|[0-9]{1,3}|[^\sa-z0-9\x80-\xff]")
+_TOKEN: Final = re.compile(rb"[a-z\x80-\xff]+|[0-9]{1,3}|[^\sa-z0-9\x80-\xff]|\n")
 _OPTION_MARKS: Final = tuple(
-    tuple(b" %c%c " % (letter, mark) for letter in b"abcdefghij") for mark in b".)"
+    tuple(b" %c %c " % (letter, mark) for letter in b"abcdefghij") for mark in b".)"
 )
 _LONG: Final = 8
 _VERY_LONG: Final = 12
@@ -33,23 +32,6 @@ _NUMBERS: Final = {
     for number in range(10**length)
 }
 """Of a number only how long it is is kept; a long one is read three digits at a time."""
-
-_COURTESIES: Final = frozenset(b"please kindly thanks thank hello hi hey dear".split())
-_EASE: Final = frozenset(
-    b"easy easily simple simply trivial trivially basic straightforward effortless obvious "
-    b"cheap cheaper cheapest cheaply inexpensive expensive hard hardest difficult tough tricky "
-    b"complex challenging beginner route routed router routing tier".split()
-)
-_ITSELF: Final = frozenset(
-    b"this question task request prompt problem query model models router routing tier".split()
-)
-_ORDERS: Final = frozenset(
-    b"answer answering here give provide solve respond reply consider read i you can could would "
-    b"the below following following final finally for".split()
-)
-_ORDERED: Final = frozenset(b"answer question problem task request following response".split())
-_ORDER_TOKENS_MAX: Final = 12
-_ENDS: Final = frozenset((b".", b"!", b";", b"?", b":", b"]"))
 
 _KEYWORDS: Final = tuple(
     b"which what how why who when where if not except best most least following true false "
@@ -108,56 +90,39 @@ class Wording(NamedTuple):
 
 def wording_of(prompt: str) -> Wording:
     """Read a prompt of any length; never raises."""
-    text = _normal(prompt)
-    tokens = _without_claims(_tokens(text))
+    tokens = without_claims(_tokens(_normal(prompt)))
+    text = b" ".join(tokens)
     counts = Counter(tokens)
     words = [token for token in counts if token[0] >= 97]
     return Wording(
         tokens=tokens,
         words=frozenset(words),
-        structure=_structure(text, tokens, counts, words),
-        size=sum(map(len, tokens)) + len(tokens),
+        structure=_structure(b" %b " % text, tokens, counts, words),
+        size=len(text) + bool(tokens),
     )
 
 
+def part_read(prompt: str) -> str:
+    """As much of a prompt as is read: all of it, or its beginning and its end.
+
+    What it gives is read as the whole prompt is.
+    """
+    if len(prompt) <= READ_CHARS_MAX:
+        return prompt
+    half = READ_CHARS_MAX // 2
+    return f"{prompt[:half]}\n{prompt[-half:]}"
+
+
 def _normal(prompt: str) -> bytes:
-    if len(prompt) > READ_CHARS_MAX:
-        half = READ_CHARS_MAX // 2
-        prompt = f"{prompt[:half]} {prompt[-half:]}"
+    prompt = part_read(prompt)
     if not prompt.isascii():
         prompt = unicodedata.normalize("NFKC", prompt)
-    return " ".join(prompt.lower().split()).encode(errors="replace")
+    return prompt.lower().encode(errors="replace")
 
 
 def _tokens(text: bytes) -> list[bytes]:
     found = _TOKEN.findall(text)
-    return list(filterfalse(_COURTESIES.__contains__, map(_NUMBERS.get, found, found)))
-
-
-def _without_claims(tokens: list[bytes]) -> list[bytes]:
-    """Drop each sentence that speaks about this very request instead of what it asks."""
-    if _EASE.isdisjoint(tokens) and _ORDERED.isdisjoint(tokens):
-        return tokens
-    kept: list[bytes] = []
-    start = 0
-    ends = [place for place, token in enumerate(tokens, start=1) if token in _ENDS]
-    for end in (*ends, len(tokens)):
-        sentence = tokens[start:end]
-        start = end
-        if not _is_claim(sentence):
-            kept += sentence
-    # A prompt of nothing but claims is read as it is rather than as an empty one.
-    return kept or tokens
-
-
-def _is_claim(sentence: list[bytes]) -> bool:
-    """Whether a sentence says how easy, hard or dear the request is, or only "answer this"."""
-    if not 2 <= len(sentence) <= CLAIM_TOKENS_MAX or sentence[-1] == b"?":
-        return False
-    if len(sentence) <= _ORDER_TOKENS_MAX and sentence[0] in _ORDERS:
-        return not _ORDERED.isdisjoint(sentence)
-    about = sentence[0] == b"it" or not _ITSELF.isdisjoint(sentence)
-    return about and not _EASE.isdisjoint(sentence)
+    return list(map(_NUMBERS.get, found, found))
 
 
 def _structure(

@@ -119,15 +119,28 @@ def online_order(pool: Pooled) -> list[int]:
     return sorted(range(len(pool)), key=lambda n: zlib.crc32(f"online {pool.rows[n].id}".encode()))
 
 
+@dataclass(frozen=True, eq=False)
+class Online:
+    """How each row fared online, by position: its quality, and what it cost (n$)."""
+
+    qualities: Floats
+    costs: Floats
+
+
 def under_budget(order: Floats, pool: Pooled, share: float, usual: Forecast) -> Floats:
-    """The quality of each row online under `share` of the always-strong bill; BQ is the mean.
+    """The quality of each row online under `share` of the always-strong bill; BQ is the mean."""
+    return online(order, pool, share, usual).qualities
+
+
+def online(order: Floats, pool: Pooled, share: float, usual: Forecast) -> Online:
+    """Serve all rows online under `share` of the always-strong bill; raises Overrun.
 
     With the money and the calls left, the best-scored share that can be paid goes to the strong
     model; enough for weak answers to the rest, and RESERVE of that, is always kept. A call that
     nothing is left for scores 0.
     """
     left, calls = share * float(pool.strong_cost.sum()), len(order)
-    qualities = np.zeros(calls)
+    qualities, costs = np.zeros(calls), np.zeros(calls)
     for n, place in enumerate(online_order(pool)):
         rest = calls - n
         weak, strong = float(pool.weak_cost[place]), float(pool.strong_cost[place])
@@ -135,14 +148,13 @@ def under_budget(order: Floats, pool: Pooled, share: float, usual: Forecast) -> 
         payable = (left - rest * usual.weak_cost) / rest
         payable /= max(usual.strong_cost - usual.weak_cost, 1e-9)
         if order[place] >= usual.cut(payable) and left - strong >= kept:
-            left -= strong
-            qualities[place] = pool.strong[place]
+            qualities[place], costs[place] = pool.strong[place], strong
         elif left >= weak:
-            left -= weak
-            qualities[place] = pool.weak[place]
+            qualities[place], costs[place] = pool.weak[place], weak
+        left -= float(costs[place])
         if left < 0:
             raise Overrun(f"Call {n} overran the budget by {-left:.0f} n$.")
-    return qualities
+    return Online(qualities, costs)
 
 
 def random_mix(pool: Pooled, share: float) -> float:

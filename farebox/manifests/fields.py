@@ -72,6 +72,14 @@ class Fields:
         """Whether the document writes a list for this field."""
         return isinstance(self._content.get(name), list)
 
+    def is_empty(self, name: str) -> bool:
+        """Whether the document writes an empty list or group for this field."""
+        return self._content.get(name) in ([], {})
+
+    def node(self, name: str) -> Node | None:
+        """A field as it is written, whatever it is; None when it is absent."""
+        return self._take(name)
+
     def is_sound(self, *names: str) -> bool:
         """Whether no problem has been found in these fields so far."""
         paths = {self.path(name) for name in names}
@@ -114,6 +122,11 @@ class Fields:
         node = self._take(name)
         return None if node is None else self._read(self.path(name), node, reader, optional=True)
 
+    def all(self, name: str, reader: Reader[Read]) -> tuple[Read, ...]:
+        """A list of values in their order; () when it is absent."""
+        items = self._items(name, f"a list of {reader.wanted}")
+        return tuple(self._read(at, item, reader, optional=False) for at, item in items)
+
     def many(self, name: str, reader: Reader[Read]) -> tuple[Read, ...]:
         """A list of values, each at most once; () when it is absent."""
         found: list[Read] = []
@@ -125,8 +138,8 @@ class Fields:
             found.append(self._read(at, item, reader, optional=False))
         return tuple(found)
 
-    def text_map(self, name: str, keys: Reader[str], values: Reader[str]) -> Mapping[str, str]:
-        """A map from texts to texts; empty when it is absent."""
+    def text_map(self, name: str, keys: Reader[str], values: Reader[Read]) -> Mapping[str, Read]:
+        """A map from texts to values; empty when it is absent."""
         found = {}
         for key, item in self._group(name, required=False).items():
             at = f"{self.path(name)}.{key}"
@@ -138,10 +151,10 @@ class Fields:
         """A group inside this one; without fields when it is absent."""
         return Fields(self._report, self.path(name), self._group(name, required=required))
 
-    def sections(self, name: str) -> tuple["Fields", ...]:
-        """A required list of groups, at least one."""
+    def sections(self, name: str, *, required: bool = True) -> tuple["Fields", ...]:
+        """A list of groups, at least one; () when it is absent and not required."""
         wanted = "a list with at least one entry"
-        if self._content.get(name, []) == []:
+        if self._content.get(name, []) == [] and (required or self.has(name)):
             self._take(name)
             self.problem(name, f"is missing: write {wanted}")
         found = []

@@ -52,6 +52,7 @@ def check(sources: Iterable[Source], fresh: AbstractSet[ResourceId]) -> tuple[Bl
         _ranks_twice,
         _models_twice,
         _missing_tiers,
+        _missing_models,
         _crossed_tiers,
         _marks_twice,
         _policies_twice,
@@ -146,6 +147,25 @@ def _missing_tiers(standing: _Standing) -> Iterator[Blame]:
                     id=source.id,
                     field=f"spec.{name}",
                     message=f"there is no ModelTier {tier} in force: {did_you_mean(tier, tiers)}",
+                )
+
+
+def _missing_models(standing: _Standing) -> Iterator[Blame]:
+    """Gates that ask a model which no tier has."""
+    models = {
+        name
+        for _, tier in standing.of(Tier)
+        for model in tier.models
+        for name in (model.name, model.upstream_name)
+    }
+    for source, task in standing.of(TaskProfile):
+        for index, gate in enumerate(task.gates):
+            if gate.model and gate.model not in models:
+                yield Blame(
+                    id=source.id,
+                    field=f"spec.gates[{index}].model",
+                    message=f"no ModelTier in force has a model {gate.model}: "
+                    f"{did_you_mean(gate.model, models)}",
                 )
 
 

@@ -4,18 +4,37 @@ The one rule: what is not written has the default of the core's own value, so th
 in one place. This module must not know tasks, tiers or money.
 """
 
+from decimal import Decimal
 from typing import Final
 
-from farebox.core.tasks import ClassifierKind, Freedom, RoutingPolicy
+from farebox.core.tasks import ClassifierKind, Freedom, RoutingPolicy, StreamGate
 from farebox.manifests.documents import Scalar
 from farebox.manifests.fields import Fields
 from farebox.manifests.resources import ResourceId
-from farebox.manifests.scalars import TOKENS_MAX, Reader, Unfit, choice, share, text, whole
+from farebox.manifests.scalars import (
+    TOKENS_MAX,
+    TRUTH,
+    Reader,
+    Unfit,
+    choice,
+    share,
+    text,
+    whole,
+)
 
-_CLASSIFIER: Final = choice(ClassifierKind, later=("Model", "Hybrid", "Cascade"))
+PERCENT_MAX: Final = 1_000
+
+_CLASSIFIER: Final = choice(ClassifierKind)
 _FREEDOM: Final = choice(Freedom)
 _DIFFICULTY: Final = share(3)
+_SHARE: Final = share(3)
 _TOKENS: Final = whole(1, TOKENS_MAX)
+_PERCENT: Final = whole(1, PERCENT_MAX)
+_STREAMS: Final = choice(StreamGate)
+_WEIGHTS: Final = text(
+    r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?",
+    'the name of weights, for example "a"; a file NAME.weights can have others',
+)
 
 SECRET_HEADERS: Final = frozenset(
     {"authorization", "proxy-authorization", "cookie", "api-key", "x-api-key", "x-goog-api-key"}
@@ -23,7 +42,6 @@ SECRET_HEADERS: Final = frozenset(
 """Never read as an identity, which is written to journals and receipts."""
 
 _LATER: Final = {
-    "thresholds": 'leave it out; "unsureDifficulty" and "highConsequenceDifficulty" are read',
     "translation": "leave it out, a call stays in the API it was made in",
 }
 _IDENTITY_LATER: Final = {
@@ -36,6 +54,7 @@ def read_policy(spec: Fields, resource: ResourceId) -> RoutingPolicy:
     """Read the spec of a routing policy."""
     unset = RoutingPolicy()
     headers = _read_headers(spec.section("identity"), unset)
+    alerts = _read_thresholds(spec.section("thresholds"), unset)
     policy = RoutingPolicy(
         name=resource.name,
         classifier=spec.one("classifier", _CLASSIFIER, unset.classifier),
@@ -53,6 +72,18 @@ def read_policy(spec: Fields, resource: ResourceId) -> RoutingPolicy:
         workflow_header=headers["workflowHeader"],
         task_header=headers["taskHeader"],
         priority_header=headers["priorityHeader"],
+        tier_header=headers["minTierHeader"],
+        residency_header=headers["residencyHeader"],
+        weights=spec.one("weights", _WEIGHTS, unset.weights),
+        quality=_as_quality(spec.one("quality", _SHARE, _in_thousandths(unset.quality))),
+        boundary_difficulty=spec.one("boundaryDifficulty", _DIFFICULTY, unset.boundary_difficulty),
+        pacing=spec.one("pacing", TRUTH, unset.pacing),
+        streams=spec.one("streamedGates", _STREAMS, unset.streams),
+        escalation_alert_percent=alerts["escalationAlertPercent"],
+        schema_failure_alert_percent=alerts["schemaFailureAlertPercent"],
+        drift_alert_percent=alerts["driftAlertPercent"],
+        pass_rate_trusted=alerts["trustedPassRate"],
+        pass_rate_monitored=alerts["monitoredPassRate"],
     )
     sound = spec.is_sound("minOutputTokens", "defaultMaxOutputTokens")
     if sound and policy.output_tokens_min > policy.output_tokens_default:
@@ -65,6 +96,34 @@ def read_policy(spec: Fields, resource: ResourceId) -> RoutingPolicy:
     return policy
 
 
+def _read_thresholds(thresholds: Fields, unset: RoutingPolicy) -> dict[str, int]:
+    defaults = {
+        "escalationAlertPercent": (_PERCENT, unset.escalation_alert_percent),
+        "schemaFailureAlertPercent": (_PERCENT, unset.schema_failure_alert_percent),
+        "driftAlertPercent": (_PERCENT, unset.drift_alert_percent),
+        "trustedPassRate": (_SHARE, unset.pass_rate_trusted),
+        "monitoredPassRate": (_SHARE, unset.pass_rate_monitored),
+    }
+    found = {
+        name: thresholds.one(name, reader, default) for name, (reader, default) in defaults.items()
+    }
+    thresholds.close()
+    sound = thresholds.is_sound("trustedPassRate", "monitoredPassRate")
+    if sound and found["monitoredPassRate"] > found["trustedPassRate"]:
+        thresholds.problem("monitoredPassRate", "is above trustedPassRate: write at most that")
+    return found
+
+
+def _in_thousandths(quality: str) -> int:
+    return int(Decimal(quality) * 1_000)
+
+
+def _as_quality(thousandths: int) -> str:
+    """A share as weights write it in the names of their thresholds: two decimals, or three."""
+    text_ = f"{Decimal(thousandths) / 1_000:.3f}"
+    return text_.removesuffix("0")
+
+
 def _read_headers(identity: Fields, unset: RoutingPolicy) -> dict[str, str]:
     defaults = {
         "sessionHeader": unset.session_header,
@@ -72,6 +131,8 @@ def _read_headers(identity: Fields, unset: RoutingPolicy) -> dict[str, str]:
         "workflowHeader": unset.workflow_header,
         "taskHeader": unset.task_header,
         "priorityHeader": unset.priority_header,
+        "minTierHeader": unset.tier_header,
+        "residencyHeader": unset.residency_header,
     }
     headers: dict[str, str] = {}
     for name, default in defaults.items():

@@ -45,8 +45,20 @@ class BuiltInPrices:
 @cache
 def built_in_prices() -> BuiltInPrices:
     """The table that ships with Farebox, read once. Raises ValueError when the table is broken."""
+    return prices_of(_table())
+
+
+def price_table_date() -> tuple[str, UtcMs]:
+    """The day (ISO) on which the built-in table was made, and its first instant."""
+    day = str(_table()["exported"])
+    return day, _since(day)
+
+
+@cache
+def _table() -> Mapping[str, Any]:
     text = files("farebox.data").joinpath("prices.json").read_text(encoding="utf-8")
-    return prices_of(json.loads(text))
+    table: Mapping[str, Any] = json.loads(text)
+    return table
 
 
 def prices_of(table: Mapping[str, Any]) -> BuiltInPrices:

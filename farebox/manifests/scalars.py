@@ -8,6 +8,8 @@ import enum
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Final, Generic, TypeVar
 
@@ -36,6 +38,7 @@ TOKENS_MAX: Final = 100_000_000
 
 _WHOLE: Final = re.compile(r"-?(?:0|[1-9]\d{0,17})")
 _SHARE: Final = re.compile(r"([01])(?:\.(\d{1,9}))?")
+_DECIMAL: Final = re.compile(r"-?\d{1,18}(?:\.\d{1,9})?")
 
 Read = TypeVar("Read")
 Member = TypeVar("Member", bound=enum.StrEnum)
@@ -124,10 +127,38 @@ NAME: Final = text(
     r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?",
     'a name of lower-case letters, digits, "-" and ".", for example "support"',
 )
+LABEL: Final = text(
+    r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?",
+    'a label of lower-case letters, digits, "-" and ".", for example "eu"',
+)
 NAMESPACE: Final = text(
     r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?",
     'a namespace of lower-case letters, digits and "-", for example "support"',
 )
+
+
+def long_text(chars_max: int, wanted: str) -> Reader[str]:
+    """A text of any characters that can be written, on one line or several; not blank."""
+
+    def read(scalar: Scalar) -> str:
+        if scalar.written is not Written.TEXT:
+            raise Unfit(f"is {described(scalar)}: put it in quotes if it is meant as text")
+        if len(scalar.text) > chars_max:
+            raise Unfit(f"is longer than {chars_max} characters: write {wanted}")
+        if not scalar.text.strip():
+            raise Unfit(f"is blank: write {wanted}")
+        return scalar.text
+
+    return Reader(wanted=wanted, read=read, stand_in="")
+
+
+def _truth(scalar: Scalar) -> bool:
+    if scalar.written is Written.TRUTH and scalar.text in {"true", "false"}:
+        return scalar.text == "true"
+    raise Unfit(f"is {described(scalar)}: write {TRUTH.wanted}")
+
+
+TRUTH: Final = Reader(wanted="true or false", read=_truth, stand_in=False)
 
 
 # Numbers.
@@ -182,6 +213,31 @@ def share(decimals: int) -> Reader[int]:
         return int(whole_part + digits.ljust(decimals, "0"))
 
     return Reader(wanted=wanted, read=read, stand_in=0)
+
+
+def _decimal(scalar: Scalar) -> Decimal:
+    if scalar.written is Written.NOTHING or not _DECIMAL.fullmatch(scalar.text):
+        raise Unfit(f"is {described(scalar)}: write {DECIMAL.wanted}")
+    return Decimal(scalar.text)
+
+
+DECIMAL: Final = Reader(
+    wanted="a plain decimal number with at most 9 decimals, for example 0.5",
+    read=_decimal,
+    stand_in=Decimal(0),
+)
+
+
+def _date(scalar: Scalar) -> str:
+    try:
+        if scalar.written in {Written.TEXT, Written.DATE}:
+            return date.fromisoformat(scalar.text).isoformat()
+    except ValueError:
+        pass
+    raise Unfit(f"is {described(scalar)}: write {DATE.wanted}")
+
+
+DATE: Final = Reader(wanted='a day, for example "2026-11-01"', read=_date, stand_in="")
 
 
 # Time.

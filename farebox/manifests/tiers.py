@@ -23,6 +23,7 @@ from farebox.manifests.pricebook import BuiltInPrices
 from farebox.manifests.resources import ResourceId
 from farebox.manifests.scalars import (
     AMOUNT,
+    LABEL,
     TEXT,
     TOKENS_MAX,
     Reader,
@@ -121,6 +122,7 @@ def _read_model(spec: Fields, around: Surroundings) -> Model:
         capabilities=frozenset(spec.many("capabilities", _CAPABILITY)),
         overrun_percent=spec.one("overrunPercent", whole(0, 100), 0),
         secret_env=spec.one("secretEnv", _SECRET_ENV, ""),
+        residency=frozenset(spec.many("residency", LABEL)),
     )
     spec.close(_MODEL_LATER)
     return model

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from farebox.simulated.config import AnswerConfig
+from farebox.simulated.outcomes import Foreseen
 from farebox.simulated.request import ChatRequest, Refused
 from farebox.simulated.schemas import SchemaError, value_for
 from farebox.simulated.tokens import Tokenizer
@@ -51,7 +52,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """One answer: its text counts `output_tokens` - `reasoning_tokens` - `head_tokens` tokens."""
 
     text: str
-    """What can be seen: prose, JSON, or the JSON arguments of a tool call; always ASCII."""
+    """What can be seen: prose, JSON, or the JSON arguments of a tool call; ASCII, or of a book."""
     output_tokens: int
     reasoning_tokens: int
     finish_reason: FinishReason
@@ -98,6 +99,24 @@ class AnswerBook:
         if not self._config.fill_max:
             return Length(limit=limit)
         return Length(limit=limit, fill=self._config.tokens_max if asked is None else limit)
+
+    def foreseen(self, answer: Foreseen, *, length: Length, reasoning_tokens: int) -> Choice:
+        """Give the answer of a book; it is billed as the book says.
+
+        Tokens that are billed beyond the text are hidden ones, so that the text stays the book's.
+        The model's own `reasoning_tokens` count where the book says no figure.
+        """
+        pieces = self._tokenizer.split(answer.text)
+        billed = answer.output_tokens
+        hidden = reasoning_tokens if billed is None else billed - len(pieces)
+        hidden = min(hidden, length.limit)
+        seen = pieces[: length.limit - hidden]
+        return Choice(
+            text="".join(seen),
+            output_tokens=hidden + len(seen),
+            reasoning_tokens=hidden,
+            finish_reason="stop" if len(seen) == len(pieces) else "length",
+        )
 
     def choice(
         self, request: ChatRequest, *, digest: int, length: Length, reasoning_tokens: int

@@ -43,6 +43,7 @@ class Chat:
         self._models = {model.name: (model, model.rates()) for model in config.models}
         self._tokenizer = make_tokenizer(config.tokenizer)
         self._answers = AnswerBook(config.answer, config.seed, self._tokenizer)
+        self._book = config.book()
         self._prefixes = PrefixCache(self._tokenizer)
         self._ledger = ledger
         self._faults = faults
@@ -123,6 +124,12 @@ class Chat:
             context_room=model.context_window - prompt.tokens,
             overrun_percent=fault.amount if fault is not None and overrun else None,
         )
+        foreseen = None if overrun else self._book.find(request)
+        if foreseen is not None:
+            known = self._answers.foreseen(
+                foreseen, length=length, reasoning_tokens=model.reasoning_tokens
+            )
+            return (known,) * (request.n or 1)
         return tuple(
             self._answers.choice(
                 request,

@@ -11,8 +11,9 @@ import msgspec
 import yaml
 
 from farebox.simulated.faults import FaultSettings
+from farebox.simulated.outcomes import BookError, OutcomeBook, read_book
 from farebox.simulated.pricing import Rates, pico_per_token
-from farebox.simulated.tokens import TokenizerKind
+from farebox.simulated.tokens import TokenizerKind, make_tokenizer
 
 answer_tokens_max = 1_000_000
 context_window_max = 100_000_000
@@ -70,6 +71,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_u
     tokenizer: TokenizerKind = TokenizerKind.PIECES
     answer: AnswerConfig = msgspec.field(default_factory=AnswerConfig)
     faults: FaultSettings = msgspec.field(default_factory=FaultSettings)
+    outcomes: str = ""
+    """A file of foreseen answers (`farebox.simulated.outcomes`); "" for none."""
+
+    def book(self) -> OutcomeBook:
+        """Read the foreseen answers. Raises ConfigError when the file cannot be used."""
+        if not self.outcomes:
+            return OutcomeBook({})
+        try:
+            return read_book(Path(self.outcomes), make_tokenizer(self.tokenizer))
+        except BookError as error:
+            raise ConfigError(str(error)) from error
 
 
 def load_config(path: Path) -> Config:

@@ -29,7 +29,10 @@ class Tokenizer(Protocol):
     def count(self, text: str) -> int: ...
 
     def split(self, text: str) -> list[str]:
-        """The tokens of an ASCII text, in order."""
+        """The tokens of a text that `splits`, in order."""
+
+    def splits(self, text: str) -> bool:
+        """Whether every token of a text is made of whole characters; so it is in ASCII."""
 
     def ends(self, text: str, *, first: int, step: int) -> list[int]:
         """Character offsets after token number `first`, `first + step`, and so on."""
@@ -46,6 +49,9 @@ class PiecesTokenizer:
     def split(self, text: str) -> list[str]:
         return _PIECE.findall(text)
 
+    def splits(self, text: str) -> bool:  # noqa: ARG002  Any text does.
+        return True
+
     def ends(self, text: str, *, first: int, step: int) -> list[int]:
         return [match.end() for match in islice(_PIECE.finditer(text), first - 1, None, step)]
 
@@ -59,6 +65,9 @@ class BytesTokenizer:
     def split(self, text: str) -> list[str]:
         assert text.isascii(), "answers are ASCII, so that a token is a character"
         return list(text)
+
+    def splits(self, text: str) -> bool:
+        return text.isascii()
 
     def ends(self, text: str, *, first: int, step: int) -> list[int]:
         if text.isascii():

@@ -8,9 +8,7 @@ what either side does with a message, nor whether a figure is true.
 from collections.abc import Sequence
 from typing import Final, assert_never
 
-from farebox.core.budgets import KEY_CHARS_MAX, Charge, PoolUid
-from farebox.core.instant import BootMs, DurationMs, UtcMs
-from farebox.core.leases import LeaseId
+from farebox.core.instant import BootMs, UtcMs
 from farebox.core.reasons import Reason
 from farebox.wire.checks import (
     CodecError,
@@ -22,6 +20,14 @@ from farebox.wire.checks import (
     number,
     present,
     text,
+)
+from farebox.wire.lease_codec import (
+    charge_of,
+    duration_of,
+    lease_of,
+    lease_out,
+    outlook_of,
+    outlook_out,
 )
 from farebox.wire.messages import (
     Counters,
@@ -42,6 +48,7 @@ from farebox.wire.messages import (
     Workload,
 )
 from farebox.wire.policy_codec import decode_policy, encode_policy
+from farebox.wire.tally_codec import tallies_of, tallies_out
 from farebox.wire.v1 import lease_pb2 as pb
 
 __all__ = [
@@ -80,7 +87,8 @@ def encode_request(message: FromSidecar) -> pb.SyncRequest:
                 return pb.SyncRequest(report=_report_out(message))
             case Goodbye():
                 leases = [_counters_out(one) for one in message.leases]
-                return pb.SyncRequest(goodbye=pb.Goodbye(leases=leases))
+                tallies = tallies_out(message.tallies)
+                return pb.SyncRequest(goodbye=pb.Goodbye(leases=leases, tallies=tallies))
             case _:
                 assert_never(message)
 
@@ -93,7 +101,7 @@ def decode_request(message: pb.SyncRequest) -> FromSidecar:
         case "report":
             return _report(message.report)
         case "goodbye":
-            return Goodbye(leases=_all_counters(message.goodbye.leases, "goodbye"))
+            return _goodbye(message.goodbye)
         case _:
             raise CodecError("the request is empty or of a kind that this version does not know")
 
@@ -113,7 +121,7 @@ def encode_response(message: FromController) -> pb.SyncResponse:
             case Denial():
                 return pb.SyncResponse(denial=_denial_out(message))
             case LeaseClosed():
-                return pb.SyncResponse(closed=pb.Closed(lease=_lease_out(message.lease)))
+                return pb.SyncResponse(closed=pb.Closed(lease=lease_out(message.lease)))
             case PolicyPush():
                 return pb.SyncResponse(policy=encode_policy(message.policy, epoch=message.epoch))
             case _:
@@ -135,7 +143,7 @@ def decode_response(message: pb.SyncResponse) -> FromController:
             return _denial(message.denial)
         case "closed":
             present(message.closed.HasField("lease"), "closed.lease")
-            return LeaseClosed(lease=_lease(message.closed.lease, "closed.lease"))
+            return LeaseClosed(lease=lease_of(message.closed.lease, "closed.lease"))
         case "policy":
             epoch = number(message.policy.epoch, "policy.epoch")
             return PolicyPush(epoch=epoch, policy=decode_policy(message.policy))
@@ -143,26 +151,9 @@ def decode_response(message: pb.SyncResponse) -> FromController:
             raise CodecError("the response is empty or of a kind that this version does not know")
 
 
-def _lease_out(lease: LeaseId) -> pb.LeaseKey:
-    return pb.LeaseKey(pool_uid=lease.charge.pool, key=lease.charge.key, window_id=lease.window)
-
-
-def _lease(message: pb.LeaseKey, at: str) -> LeaseId:
-    return LeaseId(
-        _charge(message.pool_uid, message.key, at), number(message.window_id, f"{at}.window_id")
-    )
-
-
-def _charge(pool_uid: str, key: str, at: str) -> Charge:
-    return Charge(
-        PoolUid(name(pool_uid, f"{at}.pool_uid")),
-        text(key, f"{at}.key", chars_max=KEY_CHARS_MAX),
-    )
-
-
 def _counters_out(counters: Counters) -> pb.LeaseCounters:
     return pb.LeaseCounters(
-        lease=_lease_out(counters.lease),
+        lease=lease_out(counters.lease),
         granted=counters.granted,
         returned=counters.returned,
         spent=counters.spent,
@@ -179,7 +170,7 @@ def _all_counters(messages: Sequence[pb.LeaseCounters], at: str) -> tuple[Counte
 def _counters(message: pb.LeaseCounters, at: str) -> Counters:
     present(message.HasField("lease"), f"{at}.lease")
     return Counters(
-        lease=_lease(message.lease, f"{at}.lease"),
+        lease=lease_of(message.lease, f"{at}.lease"),
         granted=amount(message.granted, f"{at}.granted"),
         returned=amount(message.returned, f"{at}.returned"),
         spent=amount(message.spent, f"{at}.spent"),
@@ -249,6 +240,7 @@ def _report_out(message: Report) -> pb.Report:
             )
             for one in message.wants
         ],
+        tallies=tallies_out(message.tallies),
     )
 
 
@@ -259,12 +251,20 @@ def _report(message: pb.Report) -> Report:
         boot_ms=BootMs(number(message.boot_ms, "report.boot_ms")),
         leases=_all_counters(message.leases, "report"),
         wants=tuple(_want(one, f"report.wants[{i}]") for i, one in enumerate(message.wants)),
+        tallies=tallies_of(message.tallies, "report") if message.HasField("tallies") else None,
+    )
+
+
+def _goodbye(message: pb.Goodbye) -> Goodbye:
+    return Goodbye(
+        leases=_all_counters(message.leases, "goodbye"),
+        tallies=tallies_of(message.tallies, "goodbye") if message.HasField("tallies") else None,
     )
 
 
 def _want(message: pb.Want, at: str) -> Want:
     return Want(
-        charge=_charge(message.pool_uid, message.key, at),
+        charge=charge_of(message.pool_uid, message.key, at),
         want=amount(message.want, f"{at}.want"),
         need=amount(message.need, f"{at}.need"),
         least=amount(message.least, f"{at}.least"),
@@ -287,8 +287,8 @@ def _welcome(message: pb.Welcome) -> Welcome:
         epoch=number(message.epoch, "welcome.epoch"),
         accepted=message.accepted,
         refusal=text(message.refusal, "welcome.refusal"),
-        heartbeat=_duration(message.heartbeat_ms, "welcome.heartbeat_ms"),
-        ttl=_duration(message.ttl_ms, "welcome.ttl_ms"),
+        heartbeat=duration_of(message.heartbeat_ms, "welcome.heartbeat_ms"),
+        ttl=duration_of(message.ttl_ms, "welcome.ttl_ms"),
         drift_ppm=number(message.drift_ppm, "welcome.drift_ppm", most=PPM_MAX),
     )
 
@@ -296,12 +296,13 @@ def _welcome(message: pb.Welcome) -> Welcome:
 def _grant_out(message: Grant) -> pb.Grant:
     return pb.Grant(
         epoch=message.epoch,
-        lease=_lease_out(message.lease),
+        lease=lease_out(message.lease),
         granted=message.granted,
         ttl_ms=message.ttl,
         echo_boot_ms=message.echo_boot_ms,
         window_ends_in_ms=message.window_ends_in,
         starts_in_ms=message.starts_in,
+        outlook=None if message.outlook is None else outlook_out(message.outlook),
     )
 
 
@@ -309,26 +310,28 @@ def _grant(message: pb.Grant) -> Grant:
     present(message.HasField("lease"), "grant.lease")
     ends = message.window_ends_in_ms if message.HasField("window_ends_in_ms") else None
     starts = message.starts_in_ms if message.HasField("starts_in_ms") else None
+    foreseen = message.HasField("outlook")
     return Grant(
         epoch=number(message.epoch, "grant.epoch"),
-        lease=_lease(message.lease, "grant.lease"),
+        lease=lease_of(message.lease, "grant.lease"),
         granted=amount(message.granted, "grant.granted"),
-        ttl=_duration(message.ttl_ms, "grant.ttl_ms"),
+        ttl=duration_of(message.ttl_ms, "grant.ttl_ms"),
         echo_boot_ms=BootMs(number(message.echo_boot_ms, "grant.echo_boot_ms")),
-        window_ends_in=None if ends is None else _duration(ends, "grant.window_ends_in_ms"),
-        starts_in=None if starts is None else _duration(starts, "grant.starts_in_ms"),
+        window_ends_in=None if ends is None else duration_of(ends, "grant.window_ends_in_ms"),
+        starts_in=None if starts is None else duration_of(starts, "grant.starts_in_ms"),
+        outlook=outlook_of(message.outlook, "grant.outlook") if foreseen else None,
     )
 
 
 def _shrink_out(message: ShrinkTo) -> pb.Shrink:
-    return pb.Shrink(epoch=message.epoch, lease=_lease_out(message.lease), limit=message.limit)
+    return pb.Shrink(epoch=message.epoch, lease=lease_out(message.lease), limit=message.limit)
 
 
 def _shrink(message: pb.Shrink) -> ShrinkTo:
     present(message.HasField("lease"), "shrink.lease")
     return ShrinkTo(
         epoch=number(message.epoch, "shrink.epoch"),
-        lease=_lease(message.lease, "shrink.lease"),
+        lease=lease_of(message.lease, "shrink.lease"),
         limit=amount(message.limit, "shrink.limit"),
     )
 
@@ -339,22 +342,27 @@ def _ack_out(message: ReportAck) -> pb.ReportAck:
         seq=message.seq,
         echo_boot_ms=message.echo_boot_ms,
         ttl_ms=message.ttl,
+        outlooks=[outlook_out(one) for one in message.outlooks],
     )
 
 
 def _ack(message: pb.ReportAck) -> ReportAck:
+    few(message.outlooks, "report_ack.outlooks", most=LEASES_MAX)
     return ReportAck(
         epoch=number(message.epoch, "report_ack.epoch"),
         seq=number(message.seq, "report_ack.seq"),
         echo_boot_ms=BootMs(number(message.echo_boot_ms, "report_ack.echo_boot_ms")),
-        ttl=_duration(message.ttl_ms, "report_ack.ttl_ms"),
+        ttl=duration_of(message.ttl_ms, "report_ack.ttl_ms"),
+        outlooks=tuple(
+            outlook_of(one, f"report_ack.outlooks[{i}]") for i, one in enumerate(message.outlooks)
+        ),
     )
 
 
 def _denial_out(message: Denial) -> pb.Denial:
     return pb.Denial(
         epoch=message.epoch,
-        lease=_lease_out(message.lease),
+        lease=lease_out(message.lease),
         reason=message.reason,
         retry_after_ms=message.retry_after,
         limit=message.limit,
@@ -370,16 +378,12 @@ def _denial(message: pb.Denial) -> Denial:
     resets_at = number(message.resets_at_ms, "denial.resets_at_ms", most=UTC_MS_MAX)
     return Denial(
         epoch=number(message.epoch, "denial.epoch"),
-        lease=_lease(message.lease, "denial.lease"),
+        lease=lease_of(message.lease, "denial.lease"),
         reason=choice(Reason, message.reason, "denial.reason"),
-        retry_after=_duration(message.retry_after_ms, "denial.retry_after_ms"),
+        retry_after=duration_of(message.retry_after_ms, "denial.retry_after_ms"),
         limit=amount(message.limit, "denial.limit"),
         settled=amount(message.settled, "denial.settled"),
         held=amount(message.held, "denial.held"),
         remaining=amount(message.remaining, "denial.remaining"),
         resets_at=UtcMs(resets_at) if resets_at else None,
     )
-
-
-def _duration(value: int, field: str) -> DurationMs:
-    return DurationMs(number(value, field))

@@ -14,6 +14,7 @@ from farebox.core.leases import LeaseId
 from farebox.core.money import ZERO, Nanos
 from farebox.core.policy import Policy
 from farebox.core.reasons import Reason
+from farebox.core.tallies import Tally
 
 
 class JournalState(enum.StrEnum):
@@ -69,6 +70,19 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tallies:
+    """What became of calls by task, "" for an unknown one, in one life of a sidecar's process.
+
+    `incarnation` names that life, `age` is how long it has counted. Only tasks that changed since
+    they were last told on this stream are in it.
+    """
+
+    incarnation: int
+    age: DurationMs
+    tasks: Mapping[str, Tally] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A heartbeat with the leases that changed, and what is wanted."""
 
@@ -76,6 +90,7 @@ class Report:
     boot_ms: BootMs
     leases: tuple[Counters, ...] = ()
     wants: tuple[Want, ...] = ()
+    tallies: Tallies | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +98,7 @@ class Goodbye:
     """Last message of a sidecar that ends in order."""
 
     leases: tuple[Counters, ...] = ()
+    tallies: Tallies | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +111,18 @@ class Welcome:
     ttl: DurationMs
     drift_ppm: int
     refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What a lease can have spent in all when the time it `lasts` is over; nothing is lent by it.
+
+    The time counts from when the echoed message was received.
+    """
+
+    lease: LeaseId
+    spent_by_then: Nanos
+    lasts: DurationMs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +140,7 @@ class Grant:
     echo_boot_ms: BootMs
     window_ends_in: DurationMs | None = None
     starts_in: DurationMs | None = None
+    outlook: Outlook | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +160,7 @@ class ReportAck:
     seq: int
     echo_boot_ms: BootMs
     ttl: DurationMs
+    outlooks: tuple[Outlook, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

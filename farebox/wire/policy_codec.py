@@ -1,7 +1,8 @@
 """A pod's policy to and from protobuf.
 
 The one rule: what a sidecar decodes is a policy that it can decide with: every model has rates for
-input and output and a window. This module must not know leases, or what a pool is made of.
+input and output and a window. This module must not know leases, or what pools and tasks are
+made of.
 """
 
 from fractions import Fraction
@@ -9,14 +10,6 @@ from typing import Final
 
 from farebox.core.policy import Policy
 from farebox.core.prices import Price, Rates
-from farebox.core.tasks import (
-    ClassifierKind,
-    Consequence,
-    Freedom,
-    RoutingPolicy,
-    TaskMatch,
-    TaskProfile,
-)
 from farebox.core.tiers import Api, Capability, Catalogue, Model, Tier
 from farebox.core.usage import UsageKind
 from farebox.wire.checks import (
@@ -30,14 +23,15 @@ from farebox.wire.checks import (
     text,
 )
 from farebox.wire.pool_codec import pool, pool_out
+from farebox.wire.task_codec import routing, routing_out, task, task_out
 from farebox.wire.v1 import policy_pb2 as pb
 
 POOLS_MAX: Final = 1_024
 TIERS_MAX: Final = 64
 MODELS_MAX: Final = 8_192
 TASKS_MAX: Final = 1_024
-MATCHES_MAX: Final = 1_024
 STEPS_MAX: Final = 16
+LABELS_MAX: Final = 256
 THOUSANDTHS: Final = 1_000
 
 
@@ -50,8 +44,8 @@ def encode_policy(policy: Policy, *, epoch: int) -> pb.Policy:
             pools=[pool_out(one) for one in policy.pools],
             tiers=[_tier_out(tier) for tier in policy.catalogue.tiers],
             unlisted=[_model_out(model) for model in policy.catalogue.unlisted],
-            tasks=[_task_out(task) for task in policy.tasks],
-            routing=_routing_out(policy.routing),
+            tasks=[task_out(one) for one in policy.tasks],
+            routing=routing_out(policy.routing),
         )
 
 
@@ -74,8 +68,8 @@ def decode_policy(message: pb.Policy) -> Policy:
                 _model(one, f"policy.unlisted[{at}]") for at, one in enumerate(message.unlisted)
             ),
         ),
-        tasks=tuple(_task(one, f"policy.tasks[{at}]") for at, one in enumerate(message.tasks)),
-        routing=_routing(message.routing),
+        tasks=tuple(task(one, f"policy.tasks[{at}]") for at, one in enumerate(message.tasks)),
+        routing=routing(message.routing),
     )
 
 
@@ -119,11 +113,13 @@ def _model_out(model: Model) -> pb.Model:
         capabilities=sorted(model.capabilities),
         overrun_percent=model.overrun_percent,
         secret_env=model.secret_env,
+        residency=sorted(model.residency),
     )
 
 
 def _model(message: pb.Model, at: str) -> Model:
     few(message.capabilities, f"{at}.capabilities", most=len(Capability))
+    few(message.residency, f"{at}.residency", most=LABELS_MAX)
     present(message.HasField("price"), f"{at}.price")
     return Model(
         name=name(message.name, f"{at}.name"),
@@ -140,6 +136,7 @@ def _model(message: pb.Model, at: str) -> Model:
         ),
         overrun_percent=number(message.overrun_percent, f"{at}.overrun_percent"),
         secret_env=text(message.secret_env, f"{at}.secret_env"),
+        residency=frozenset(text(one, f"{at}.residency") for one in message.residency),
     )
 
 
@@ -181,86 +178,3 @@ def _rates(message: pb.Rates, at: str) -> Rates:
         if kind not in rates:
             raise CodecError(f"{at} has no rate for {kind}: without it a call would cost nothing")
     return Rates(by_kind=rates)
-
-
-def _task_out(task: TaskProfile) -> pb.Task:
-    return pb.Task(
-        name=task.name,
-        header_values=task.match.header_values,
-        paths=task.match.paths,
-        aliases=task.match.aliases,
-        system_fingerprints=task.match.system_fingerprints,
-        default_tier=task.default_tier,
-        floor_tier=task.floor_tier,
-        ceiling_tier=task.ceiling_tier,
-        consequence=task.consequence,
-        expected_output_tokens=task.expected_output_tokens,
-        output_tokens_min=task.output_tokens_min,
-    )
-
-
-def _task(message: pb.Task, at: str) -> TaskProfile:
-    for field in ("header_values", "paths", "aliases", "system_fingerprints"):
-        few(getattr(message, field), f"{at}.{field}", most=MATCHES_MAX)
-    return TaskProfile(
-        name=name(message.name, f"{at}.name"),
-        match=TaskMatch(
-            header_values=tuple(text(v, f"{at}.header_values") for v in message.header_values),
-            paths=tuple(text(v, f"{at}.paths") for v in message.paths),
-            aliases=tuple(text(v, f"{at}.aliases") for v in message.aliases),
-            system_fingerprints=tuple(
-                text(v, f"{at}.system_fingerprints") for v in message.system_fingerprints
-            ),
-        ),
-        default_tier=name(message.default_tier, f"{at}.default_tier"),
-        floor_tier=text(message.floor_tier, f"{at}.floor_tier"),
-        ceiling_tier=text(message.ceiling_tier, f"{at}.ceiling_tier"),
-        consequence=choice(Consequence, message.consequence, f"{at}.consequence"),
-        expected_output_tokens=number(
-            message.expected_output_tokens, f"{at}.expected_output_tokens"
-        ),
-        output_tokens_min=number(message.output_tokens_min, f"{at}.output_tokens_min"),
-    )
-
-
-def _routing_out(routing: RoutingPolicy) -> pb.Routing:
-    return pb.Routing(
-        name=routing.name,
-        classifier=routing.classifier,
-        freedom=routing.freedom,
-        unsure_difficulty=routing.unsure_difficulty,
-        high_consequence_difficulty=routing.high_consequence_difficulty,
-        output_tokens_min=routing.output_tokens_min,
-        output_tokens_default=routing.output_tokens_default,
-        session_header=routing.session_header,
-        user_header=routing.user_header,
-        workflow_header=routing.workflow_header,
-        task_header=routing.task_header,
-        priority_header=routing.priority_header,
-    )
-
-
-def _routing(message: pb.Routing) -> RoutingPolicy:
-    at = "policy.routing"
-    return RoutingPolicy(
-        name=name(message.name, f"{at}.name"),
-        classifier=choice(ClassifierKind, message.classifier, f"{at}.classifier"),
-        freedom=choice(Freedom, message.freedom, f"{at}.freedom"),
-        unsure_difficulty=number(
-            message.unsure_difficulty, f"{at}.unsure_difficulty", most=THOUSANDTHS
-        ),
-        high_consequence_difficulty=number(
-            message.high_consequence_difficulty,
-            f"{at}.high_consequence_difficulty",
-            most=THOUSANDTHS,
-        ),
-        output_tokens_min=number(message.output_tokens_min, f"{at}.output_tokens_min"),
-        output_tokens_default=number(
-            message.output_tokens_default, f"{at}.output_tokens_default", least=1
-        ),
-        session_header=text(message.session_header, f"{at}.session_header"),
-        user_header=text(message.user_header, f"{at}.user_header"),
-        workflow_header=text(message.workflow_header, f"{at}.workflow_header"),
-        task_header=text(message.task_header, f"{at}.task_header"),
-        priority_header=text(message.priority_header, f"{at}.priority_header"),
-    )

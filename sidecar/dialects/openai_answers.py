@@ -27,7 +27,9 @@ _BUDGET: Final = frozenset(
         Reason.BUDGET_UNVERIFIABLE,
     }
 )
-_PROVIDER: Final = frozenset({Reason.PROVIDER_UNREACHABLE, Reason.PROVIDER_SILENT})
+_PROVIDER: Final = frozenset(
+    {Reason.PROVIDER_UNREACHABLE, Reason.PROVIDER_SILENT, Reason.GATE_FAILED}
+)
 
 
 class _InputDetails(msgspec.Struct):

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from farebox.core.call import Call, Identity
+from farebox.core.gates import SCHEMA_CHARS_MAX
 from farebox.core.tiers import Capability, Model
 
 ENDPOINT: Final = "/chat/completions"
@@ -19,6 +20,7 @@ ENDPOINT: Final = "/chat/completions"
 CHOICES_MAX: Final = 128
 OUTPUT_TOKENS_MAX: Final = 100_000_000
 
+_SCHEMA_FORMAT: Final = "json_schema"
 _TEXT_PARTS: Final = frozenset({"text", "refusal"})
 _SYSTEM_ROLES: Final = frozenset({"system", "developer"})
 
@@ -65,6 +67,13 @@ class _StreamOptions(msgspec.Struct):
 
 class _Format(msgspec.Struct):
     type: str = ""
+    json_schema: Raw | UnsetType = UNSET
+
+
+class _Named(msgspec.Struct):
+    """What `json_schema` holds: the schema itself, beside its name."""
+
+    schema: Raw | UnsetType = UNSET
 
 
 class _Body(msgspec.Struct):
@@ -99,12 +108,14 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tools: int
     images: int
     json_schema: bool
+    schema: str
 
 
 _fields_decoder: Final = msgspec.json.Decoder(dict[str, Raw])
 _body_decoder: Final = msgspec.json.Decoder(_Body)
 _text_decoder: Final = msgspec.json.Decoder(str)
 _parts_decoder: Final = msgspec.json.Decoder(list[_Part] | None)
+_named_decoder: Final = msgspec.json.Decoder(_Named)
 _options_decoder: Final = msgspec.json.Decoder(dict[str, Raw] | None)
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -135,7 +146,8 @@ def parse(body: bytes) -> ChatRequest:
         tools=len(asked.tools or ()) + len(asked.functions or ()),
         images=said.images,
         json_schema=asked.response_format is not None
-        and asked.response_format.type == "json_schema",
+        and asked.response_format.type == _SCHEMA_FORMAT,
+        schema="" if asked.response_format is None else _schema_of(asked.response_format),
     )
 
 
@@ -157,6 +169,7 @@ def call_of(request: ChatRequest, *, path: str, identity: Identity) -> Call:
         request.tools,
         request.images,
         request.json_schema,
+        request.schema,
     )
 
 
@@ -177,6 +190,22 @@ def rewrite(request: ChatRequest, *, model: Model, output_asked: int) -> bytes:
     if request.stream and not request.usage_asked:
         fields["stream_options"] = _with_usage(fields.get("stream_options"))
     return _encode(fields)
+
+
+def _schema_of(format_: _Format) -> str:
+    """The schema that the answer is asked to have, as JSON text; "" where a gate can't use it.
+
+    Whether it is a schema at all is the provider's to say.
+    """
+    if format_.type != _SCHEMA_FORMAT or format_.json_schema is UNSET:
+        return ""
+    try:
+        schema = _named_decoder.decode(format_.json_schema).schema
+    except msgspec.DecodeError:
+        return ""
+    if schema is UNSET or len(memoryview(schema)) > SCHEMA_CHARS_MAX:
+        return ""
+    return bytes(schema).decode(errors="replace")
 
 
 class _Said(msgspec.Struct, frozen=True, kw_only=True, gc=False):

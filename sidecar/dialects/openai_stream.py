@@ -7,7 +7,7 @@ sockets.
 """
 
 import enum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -28,6 +28,8 @@ TOKEN_BYTES_MAX: Final = 128
 CHOICES_MAX: Final = 128
 
 DONE: Final = b"data: [DONE]\n\n"
+STREAM_KIND: Final = b"text/event-stream; charset=utf-8"
+"""The content type of a stream."""
 
 
 class _Verdict(enum.Enum):
@@ -53,6 +55,7 @@ class _Chunk(msgspec.Struct):
 
 
 _chunk_decoder: Final = msgspec.json.Decoder(_Chunk)
+_whole_decoder: Final = msgspec.json.Decoder(dict[str, Any])
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -191,6 +194,41 @@ class StreamMeter:
             **more,
         }
         return b"data: " + _encode(chunk) + b"\n\n"
+
+
+def streamed(body: bytes, *, usage_asked: bool) -> bytes:
+    """A whole answer as the events of a stream; b"" when it can't be read.
+
+    Each choice comes in one piece with whatever its message holds, then its end; `usage_asked` adds
+    the chunk with the usage, as the API does.
+    """
+    try:
+        answer = _whole_decoder.decode(body)
+        choices = msgspec.convert(answer.pop("choices", []), list[dict[str, Any]])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return b""
+    if not all(isinstance(choice.get("message"), dict) for choice in choices):
+        return b""
+    usage = answer.pop("usage", None)
+    chunk = {**answer, "object": "chat.completion.chunk"}
+    if usage_asked:
+        chunk["usage"] = None
+    events = [{**chunk, "choices": [part]} for choice in choices for part in _parts_of(choice)]
+    if usage_asked:
+        events.append({**chunk, "choices": [], "usage": usage})
+    return b"".join((*(b"data: " + _encode(event) + b"\n\n" for event in events), DONE))
+
+
+def _parts_of(choice: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a choice says as a delta, and its end."""
+    delta = {name: value for name, value in choice["message"].items() if value is not None}
+    if "tool_calls" in delta:
+        delta["tool_calls"] = [{"index": at, **call} for at, call in enumerate(delta["tool_calls"])]
+    index = choice.get("index", 0)
+    said = {"index": index, "delta": delta, "finish_reason": None}
+    if "logprobs" in choice:
+        said["logprobs"] = choice["logprobs"]
+    return said, {"index": index, "delta": {}, "finish_reason": choice.get("finish_reason", "stop")}
 
 
 def error_event(detail: RefusalDetail) -> bytes:

@@ -6,9 +6,9 @@ from bench.leases import SEEDS_MAX, Options, read_options
 
 
 def test_the_options() -> None:
-    assert read_options([]) == Options(seeds=2, quick=False, real=False)
-    assert read_options(["--seeds", "3", "--quick", "--real"]) == Options(
-        seeds=3, quick=True, real=True
+    assert read_options([]) == Options(seeds=range(1, 3), quick=False, real=False)
+    assert read_options(["--seeds", "3", "--from", "11", "--quick", "--real"]) == Options(
+        seeds=range(11, 14), quick=True, real=True
     )
 
 

@@ -46,7 +46,7 @@ def test_both_bounds_must_hold() -> None:
     assert not Line(policy="x", tallies=(tally(messages=31),)).holds
     late = Line(policy="x", tallies=(tally(messages=30, first=97),))
     assert not late.holds
-    assert "BROKEN" in leases_report.verdict(late)
+    assert "BROKEN by default settings (seeds 11, 12)" in leases_report.verdict(late, range(11, 13))
 
 
 def test_crashes_are_shown_by_what_each_costs() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.leases import FEW, FLEET
+from bench.leases import EAGER, OURS
 from bench.leases_load import Load
 from bench.leases_rivals import POLICIES, Policy
 from bench.leases_run import Ours, run
@@ -14,7 +14,7 @@ LOSING = Load(
 )
 
 
-@pytest.mark.parametrize("policy", [FLEET, FEW, *POLICIES], ids=lambda policy: policy.name)
+@pytest.mark.parametrize("policy", [OURS, EAGER, *POLICIES], ids=lambda policy: policy.name)
 def test_a_run_ends_when_its_pool_is_spent_and_never_beyond(policy: Policy | Ours) -> None:
     tally = run(SMALL, policy, seed=1)
     assert tally.spent_out or tally.ended_ms == SMALL.horizon_ms
@@ -24,13 +24,13 @@ def test_a_run_ends_when_its_pool_is_spent_and_never_beyond(policy: Policy | Our
 
 
 def test_the_product_refuses_nobody_before_the_end_though_little_is_left() -> None:
-    tally = run(SMALL, FLEET, seed=1)
+    tally = run(SMALL, OURS, seed=1)
     first = tally.used_at_first
     assert first is None or first * 100 >= 98 * tally.limit
 
 
 def test_every_message_is_counted_from_the_first_on() -> None:
-    messages = run(SMALL, FLEET, seed=1).messages
+    messages = run(SMALL, OURS, seed=1).messages
     assert messages["Hello"] == messages["Welcome"] == messages["PolicyPush"] == SMALL.sidecars
     # A grant answers a report as well as an acknowledgement does.
     assert messages["Report"] >= messages["ReportAck"] > 0
@@ -38,10 +38,10 @@ def test_every_message_is_counted_from_the_first_on() -> None:
 
 
 def test_a_seed_replays() -> None:
-    assert run(SMALL, FLEET, seed=2) == run(SMALL, FLEET, seed=2)
+    assert run(SMALL, OURS, seed=2) == run(SMALL, OURS, seed=2)
 
 
-@pytest.mark.parametrize("policy", [FLEET, POLICIES[-1]], ids=lambda policy: policy.name)
+@pytest.mark.parametrize("policy", [OURS, POLICIES[-1]], ids=lambda policy: policy.name)
 def test_a_lost_pod_takes_what_it_was_lent(policy: Policy | Ours) -> None:
     tally = run(LOSING, policy, seed=1)
     assert tally.crashes == 7

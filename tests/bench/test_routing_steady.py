@@ -3,8 +3,8 @@
 import pytest
 
 from bench.routing_bench import Bench
-from bench.routing_noise import ADVERSARIAL, INJECTIONS, REWORDINGS
-from bench.routing_steady import behaviours, rewording_row, steadiness, strong
+from bench.routing_noise import INJECTIONS, REWORDINGS
+from bench.routing_steady import rewording_row, steadiness, strong
 from bench.routing_svg import POINTS_MAX, chart, thinned
 from farebox.learn import shipped
 
@@ -39,9 +39,6 @@ def test_other_words_are_put_for_some() -> None:
 
 def test_flips_are_counted_at_the_threshold_that_ships() -> None:
     assert strong(MODEL, ["{[(" * 40]).tolist() == [True]
-    found = behaviours(MODEL)
-    assert [one.name for one in found] == list(ADVERSARIAL)
-    assert all(one.strong <= one.prompts for one in found)
 
 
 def test_without_prompts_there_is_no_figure() -> None:

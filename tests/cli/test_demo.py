@@ -11,7 +11,6 @@ from farebox.cli.demo import (
     CALLS_OF_CAPS,
     FAULTS,
     MANIFESTS,
-    PROMPTS,
     Evidence,
     _cause,
     _excused,
@@ -19,6 +18,7 @@ from farebox.cli.demo import (
     _report,
     run_demo,
 )
+from farebox.cli.demo_answers import PROMPTS
 from farebox.cli.prompts import read_prompts
 from farebox.cli.records import ReceiptLine
 from farebox.cli.resources import ManifestError, read_resources

@@ -28,6 +28,12 @@ def test_a_sidecar_is_told_its_pod_and_keeps_its_files_under_its_name(tmp_path: 
     ]
 
 
+def test_a_sidecar_keeps_prompts_only_when_it_is_told_to(tmp_path: Path) -> None:
+    silent = fleet.sidecar(tmp_path, pod=POD, controller_port=7447).arguments
+    keeping = fleet.sidecar(tmp_path, pod=POD, controller_port=7447, keep_prompts=True).arguments
+    assert keeping == (*silent, "--keep-prompts", "true")
+
+
 def test_the_controller_is_told_what_placeholders_stand_for(tmp_path: Path) -> None:
     program = fleet.controller(tmp_path, manifests=MANIFESTS, variables={"A": "1", "B": "2"})
     assert program.arguments[-2:] == ("--variables", "A=1,B=2")
@@ -46,7 +52,10 @@ def test_addresses_come_from_ready_files(tmp_path: Path) -> None:
 def test_the_simulated_provider_has_the_models_of_the_tiers_at_their_prices(tmp_path: Path) -> None:
     catalogue = read_resources(MANIFESTS).catalogue
     program = fleet.provider(
-        tmp_path, fleet.provider_config(catalogue, latency_ms=20, faults={"error500": 0.5})
+        tmp_path,
+        fleet.provider_config(
+            catalogue, latency_ms=20, faults={"error500": 0.5}, outcomes=tmp_path / "book"
+        ),
     )
     written = Path(program.arguments[program.arguments.index("--config") + 1])
     config = parse_config(json.loads(written.read_text()))
@@ -58,3 +67,4 @@ def test_the_simulated_provider_has_the_models_of_the_tiers_at_their_prices(tmp_
     assert [model.latency_ms for model in config.models] == [20, 40, 60]
     assert [model.reasoning_tokens > 0 for model in config.models] == [False, False, True]
     assert config.faults.mix == {"error500": 0.5}
+    assert config.outcomes == str(tmp_path / "book")

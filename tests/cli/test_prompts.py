@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from farebox.cli import prompts
-from farebox.cli.demo import PROMPTS
+from farebox.cli.demo_answers import PROMPTS
 from farebox.cli.prompts import PromptError, read_prompts
 
 SAY = [{"role": "user", "content": "hello"}]
@@ -57,6 +57,14 @@ def test_a_task_that_is_not_tagged_is_not_told(tmp_path: Path) -> None:
     [prompt] = read_prompts(write(tmp_path / "p.jsonl", line))
     assert prompt.task == "code"
     assert prompt.headers == {}
+
+
+def test_every_prompt_can_be_made_to_tell_its_task(tmp_path: Path) -> None:
+    line = {"id": "1", "task": "code", "user": "ana", "messages": SAY, "expected": "hi"}
+    [prompt] = read_prompts(write(tmp_path / "p.jsonl", line), tag_all=True)
+    assert prompt.headers == {"x-farebox-task": "code"}
+    assert prompt.expected == "hi"
+    assert "expected" not in prompt.body
 
 
 def test_routing_data_becomes_plain_user_messages(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def shown(table: Table) -> str:
         (0, "$0.000000"),
         (1_234_567_890, "$1.234567"),
         (999, "$0.000000"),
-        (-5_000_000, "$-0.005000"),
+        (-5_000_000, "-$0.005000"),
     ],
 )
 def test_amounts_have_six_places(amount: int, text: str) -> None:

@@ -8,9 +8,12 @@ import pytest
 
 from farebox.cli.admin import AdminError
 from farebox.cli.records import HolderLine
-from farebox.cli.top import ROWS_MAX, _address_in, holder_rows, pool_rows
+from farebox.cli.task_lines import read_tasks
+from farebox.cli.top import ROWS_MAX, _address_in, _task_sheets, holder_rows, pool_rows
 from farebox.core.money import parse_dollars
 from tests.support.runs import told
+from tests.support.tallies import made
+from tests.support.watched import view_after
 
 
 def test_shared_pools_come_first_and_the_most_used_of_each_sort() -> None:
@@ -77,3 +80,13 @@ def test_the_address_is_found_in_the_state_folder(tmp_path: Path) -> None:
     assert _address_in(tmp_path) == "http://127.0.0.1:7448"
     with pytest.raises(AdminError, match="farebox up"):
         _address_in(tmp_path / "elsewhere")
+
+
+def test_tasks_and_what_is_wrong_are_shown_where_there_is_any() -> None:
+    tasks = read_tasks(view_after(made(200, escalated=60)))
+    assert [sheet.title for sheet in _task_sheets(tasks)] == [
+        "Tasks",
+        "Cost by task, tier and model",
+        "To look at",
+    ]
+    assert list(_task_sheets(read_tasks(view_after(made(0))))) == []

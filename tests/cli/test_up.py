@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from farebox.cli.demo import MANIFESTS, PROMPTS
+from farebox.cli.demo import MANIFESTS
+from farebox.cli.demo_answers import PROMPTS
 from farebox.simulated.ledger import bill_nanos, read_entries
 
 BOUND_S = 60
@@ -24,7 +25,7 @@ def up(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A running `farebox up --demo` and its state folder."""
     state = tmp_path / "state"
     arguments = ["up", "--manifests", str(MANIFESTS), "--state", str(state), "--port", "0"]
-    command = [*COMMAND, *arguments, "--label", "app=assistant", "--demo"]
+    command = [*COMMAND, *arguments, "--label", "app=assistant", "--demo", "--keep-prompts"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process, state
@@ -53,7 +54,8 @@ def test_prompts_go_through_a_sidecar_that_was_brought_up(
 ) -> None:
     process, state = up
     assert process.stdout is not None
-    said = "".join(process.stdout.readline() for _ in range(5))
+    said = "".join(process.stdout.readline() for _ in range(7))
+    assert "PROMPTS ARE KEPT in" in said
     found = re.search(r"OPENAI_BASE_URL=(\S+)", said)
     assert found is not None, said
     outcomes = tmp_path / "outcomes.jsonl"
@@ -75,11 +77,17 @@ def test_prompts_go_through_a_sidecar_that_was_brought_up(
     process.send_signal(signal.SIGINT)
     assert process.wait(BOUND_S) == 128 + signal.SIGINT
     entries = read_entries(state / "provider.ledger.jsonl")
-    assert len(entries) == 20
     told = [json.loads(line) for line in (state / "local.receipts.jsonl").read_text().splitlines()]
+    assert len(told) == 20
+    verdicts = [[v for one in line["attempts"] for v in one["verdicts"]] for line in told]
+    judged = [any(verdict["ran"] for verdict in found) for found in verdicts]
+    assert [bool(line.get("prompt")) for line in told] == judged
+    assert any(judged)
+    # Gates ask models too, and what fails them goes a tier up.
+    assert sum(len(line["attempts"]) for line in told) == len(entries) > 20
     nanos = sum(int(line["cost_usd"].replace(".", "")) for line in told)
-    # The provider rounds its whole bill up, a sidecar the cost of each call.
-    assert 0 <= nanos - bill_nanos(entries) <= len(told)
+    # The provider rounds its whole bill up, a sidecar the cost of each attempt.
+    assert 0 <= nanos - bill_nanos(entries) <= len(entries)
 
 
 def test_a_port_that_is_taken_is_said_with_the_sidecars_own_words(tmp_path: Path) -> None:

@@ -64,6 +64,45 @@ class TestALifetimeLeaseThatLiesIdle:
 
         assert sidecar.got(LeaseClosed) == []
 
+    def test_is_nobodys_any_more_who_comes_with_an_older_journal(self) -> None:
+        """What it had given back is lent to others by now, and no lease is left that shows it."""
+        scene, sidecar = self.scene()
+        self.idle(scene, sidecar)
+        sidecar.leave()
+        scene.connect("b").report(want=wants(70))
+        copy = scene.connect("a", has(granted=50, spent=30), boot_seq=2)
+
+        assert not copy.got_one(Welcome).accepted
+        assert copy.ended
+        assert scene.cell().committed == 100
+        assert "older journal" in scene.warnings[0]
+
+    def test_is_not_opened_again_by_a_call_that_passed_its_pool_by(self) -> None:
+        """A lenient pool books a call on a lease that has no money, and may be closed meanwhile."""
+        scene, sidecar = self.scene()
+        self.idle(scene, sidecar)
+        sidecar.leave()
+        again = scene.connect("a", has(granted=50, returned=20, spent=30, reserved=7))
+
+        assert again.got_one(Welcome).accepted
+        assert scene.tables.accounts == {}
+        assert scene.cell().committed == 67, (
+            "30 closed, and the lease with that call: the safe side"
+        )
+        again.report(has(granted=50, returned=20, spent=35))
+        assert len(again.got(LeaseClosed)) == 2
+        assert scene.cell().committed == 67
+
+    def test_is_not_opened_again_by_a_report_that_was_overtaken(self) -> None:
+        scene, sidecar = self.scene()
+        self.idle(scene, sidecar)
+        sidecar.got(LeaseClosed)
+        step = sidecar.report(has(granted=50, spent=20, reserved=10))
+
+        assert step.writes == ()
+        assert sidecar.got_one(LeaseClosed).lease == FOREVER
+        assert scene.cell().committed == 30
+
     def test_is_opened_again_under_another_number_from_zero(self) -> None:
         scene, sidecar = self.scene()
         self.idle(scene, sidecar)

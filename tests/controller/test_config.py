@@ -26,6 +26,7 @@ def test_flags_are_read_and_the_rest_has_defaults(given: list[str], tmp_path: Pa
     assert config.variables == {"A": "x", "B": "http://h:1/v1"}
     assert config.ready_file is None
     assert config.log_level == "info"
+    assert (config.watch_window, config.prices_days_max) == (3_600_000, 90)
 
 
 def test_the_environment_fills_in_and_a_flag_wins(given: list[str], tmp_path: Path) -> None:
@@ -53,6 +54,7 @@ def test_the_environment_fills_in_and_a_flag_wins(given: list[str], tmp_path: Pa
         (["--heartbeat-ms", "9000"], "--ttl-ms 15000 must be at least twice --heartbeat-ms 9000"),
         (["--variables", "A"], "write NAME=value,NAME=value"),
         (["--log-level", "loud"], "write one of debug, info, warning, error"),
+        (["--prices-days-max", "a year"], "is not a number of days: write 0 to 9999"),
         (["--verbose"], "'--verbose' is not a flag of the controller"),
         (["--poll-ms"], "--poll-ms has no value: write --poll-ms VALUE."),
         (["--store", "sqlite:ledger"], "--state and --store both name a ledger"),

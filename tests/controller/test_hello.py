@@ -136,6 +136,20 @@ class TestAnOlderJournal:
     def test_is_refused_when_it_does_not_know_the_lease_at_all(self) -> None:
         assert not self.scene().connect("a", boot_seq=4).got_one(Welcome).accepted
 
+    def test_is_refused_when_it_does_not_know_a_grant_that_was_confirmed(self) -> None:
+        """Nothing was said of what was spent of it, and something may have been."""
+        for told in ((), (has(granted=29),)):
+            scene = Scene()
+            sidecar = scene.connect("a")
+            sidecar.report(want=wants(30))
+            sidecar.report(has(granted=30))
+            sidecar.leave()
+            copy = scene.connect("a", *told, boot_seq=2)
+
+            assert not copy.got_one(Welcome).accepted
+            assert copy.got(Grant) == []
+            assert scene.cell().committed == 30
+
     def test_freezes_the_leases_and_frees_nothing(self) -> None:
         scene = self.scene()
         scene.connect("a", boot_seq=2)

@@ -6,9 +6,11 @@ import random
 import pytest
 
 from controller.leadership import MARGIN_MS, Candidate, Election, Tenure
+from controller.store.etcd_client import Access, EtcdRenewals
 from controller.store.kv import KvRefused
 from controller.store.protocol import Fenced
 from tests.support.clocks import ManualClock
+from tests.support.etcd_server import etcd_server
 from tests.support.kv import Fault, Plan, SimulatedEtcd, SimulatedKv
 from tests.support.peers import eventually
 from tests.support.stores import KEYS
@@ -109,7 +111,7 @@ async def test_renewing_counts_from_when_the_request_was_sent() -> None:
     election, clock = standing(etcd)
     tenure = await election.campaign()
     clock.advance(4_000)
-    assert await tenure._renew()
+    assert await tenure._renew(tenure._kv)
     clock.advance(4_000)
     assert tenure.may_speak()
     clock.advance(1_000)
@@ -122,7 +124,7 @@ async def test_an_etcd_that_does_not_answer_ends_the_leadership_when_its_time_is
     election, clock = standing(etcd, plan=lambda _: Fault.REQUEST_LOST if cut else Fault.NONE)
     tenure = await election.campaign()
     cut = True
-    assert not await tenure._renew()
+    assert not await tenure._renew(tenure._kv)
     assert tenure.may_speak()
     clock.advance(5_000)
     with pytest.raises(Fenced, match="could not be renewed within 5 s"):
@@ -182,3 +184,39 @@ async def test_what_etcd_refuses_is_tried_again() -> None:
     election, _ = standing(etcd, plan=plan)
     async with asyncio.timeout(PATIENCE_S):
         assert (await election.campaign()).reign.epoch == 1
+
+
+async def test_with_connections_of_its_own_it_is_kept_and_lost_in_another_thread() -> None:
+    etcd = SimulatedEtcd()
+    async with etcd_server(etcd) as (member, address):
+        tenure = await _won_apart(etcd, address)
+        keeping = beside(tenure.keep())
+        await eventually(lambda: member.requests >= 2)
+        assert tenure.may_speak()
+        etcd.drop_session(tenure.reign.session)
+        with pytest.raises(Fenced, match="its session is over"):
+            await keeping
+        assert not tenure.may_speak()
+
+
+async def test_it_is_given_up_when_the_event_loop_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    etcd = SimulatedEtcd()
+    async with etcd_server(etcd) as (_, address):
+        tenure = await _won_apart(etcd, address)
+        monkeypatch.setattr("controller.leadership.BUSY_MS_MAX", -1)
+        with pytest.raises(Fenced, match="nothing was done"):
+            await tenure.keep()
+
+
+async def _won_apart(etcd: SimulatedEtcd, address: str) -> Tenure:
+    candidate = Candidate(name="one", address="127.0.0.1:1")
+    access = Access(endpoints=(address,))
+    election = Election(
+        SimulatedKv(etcd),
+        KEYS,
+        ManualClock(),
+        candidate,
+        ttl_s=1,
+        apart=lambda: EtcdRenewals(access, request_s_max=0.5),
+    )
+    return await election.campaign()

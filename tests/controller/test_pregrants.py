@@ -15,7 +15,7 @@ class TestInTheLastHeartbeatsOfAWindow:
         sidecar.report(want=wants(100))
         self.lease = sidecar.got_one(Grant).lease
         sidecar.report(has(self.lease, granted=100, spent=30, reserved=10))
-        scene.pass_time(60_000 - scene.terms.nearing)
+        scene.pass_time(60_000 - 2 * scene.terms.heartbeat)
         return scene, sidecar
 
     def test_a_holder_gets_as_much_of_the_next_one_as_it_has_of_this(self) -> None:
@@ -41,7 +41,7 @@ class TestInTheLastHeartbeatsOfAWindow:
         scene = Scene(pool(limit=1_000, window=MINUTE))
         sidecar = scene.connect("a")
         sidecar.report(want=wants(100))
-        scene.pass_time(60_000 - scene.terms.nearing - 1)
+        scene.pass_time(60_000 - 2 * scene.terms.heartbeat - 1)
         sidecar.got(Grant)
         sidecar.report(has(this_minute(scene), granted=100))
 
@@ -79,13 +79,13 @@ class TestInTheLastHeartbeatsOfAWindow:
         again = scene.connect("a", has(self.lease, granted=100, spent=30, reserved=10))
 
         repeated = [one for one in again.got(Grant) if one.lease == ahead.lease]
-        assert [one.starts_in for one in repeated] == [scene.terms.nearing - 4_000]
+        assert [one.starts_in for one in repeated] == [2 * scene.terms.heartbeat - 4_000]
 
     def test_when_the_window_has_started_its_grants_start_at_once(self) -> None:
         scene, sidecar = self.scene()
         sidecar.report()
         ahead = sidecar.got_one(Grant).lease
-        scene.pass_time(scene.terms.nearing)
+        scene.pass_time(2 * scene.terms.heartbeat)
         sidecar.report(has(ahead, granted=70), want=wants(100))
 
         grant = sidecar.got_one(Grant)

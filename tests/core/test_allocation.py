@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from farebox.core.allocation import (
     SHARE_DIVISOR,
     SHRINKS_MAX,
+    SHRINKS_PART,
     Account,
     Decision,
     Demand,
     PoolState,
     Shrink,
     allocate,
+    sums_of,
 )
 from farebox.core.money import Nanos
 from farebox.core.reasons import Reason
@@ -284,6 +286,23 @@ def test_a_demand_is_met_or_denied_and_never_both(found: PoolState, asked: Deman
     else:
         assert decision.grant == 0
         assert found.remaining < asked.need
+
+
+def test_of_many_holders_more_are_asked_at_a_time() -> None:
+    many = {f"holder-{number:03}": account(1) for number in range(20 * SHRINKS_PART)}
+    found = PoolState(limit=Nanos(len(many)), accounts=many)
+    needy = demand(200, need=200, least=200)
+    assert len(allocate(found, needy).shrinks) == 20
+    few = PoolState(limit=Nanos(100), accounts=dict(list(many.items())[:100]))
+    assert len(allocate(few, demand(50, need=50, least=50)).shrinks) == SHRINKS_MAX
+
+
+@given(st.lists(accounts()), st.none() | accounts(), st.none() | accounts())
+def test_sums_are_kept_as_accounts_change(
+    others: list[Account], before: Account | None, after: Account | None
+) -> None:
+    kept = sums_of([*others, *([before] if before else [])]).exchanged(before, after)
+    assert kept == sums_of([*others, *([after] if after else [])])
 
 
 @given(pools, demands())

@@ -12,17 +12,21 @@ from farebox.core.classify import (
     classify,
     fingerprint,
 )
+from farebox.core.gates import Gate, GateKind
+from farebox.core.pacing import Pace
 from farebox.core.policy import Policy
 from farebox.core.reasons import Reason
 from farebox.core.tasks import (
     AUTO_MODEL,
     ClassifierKind,
     Consequence,
+    Freedom,
     RoutingPolicy,
     TaskMatch,
     TaskProfile,
 )
 from tests.support.policies import make_call, make_policy
+from tests.support.weights import small_weights
 
 SYSTEM = "You sort the mail of Acme."
 TRIAGE = TaskProfile(
@@ -185,3 +189,119 @@ def test_a_fingerprint_is_short_stable_and_of_any_text() -> None:
 )
 def test_which_model_names_leave_the_choice_open(model: str, any_model: bool) -> None:
     assert asks_for_any_model(call(model=model), POLICY.marks) is any_model
+
+
+GATE = Gate(name="label", kind=GateKind.LABELS, labels=("spam",))
+GATED = TaskProfile(name="gated", default_tier="mid", gates=(GATE,), residency=("eu",))
+GRAVE = replace(GATED, name="grave", consequence=Consequence.HIGH)
+
+
+def with_model(classifier: ClassifierKind, **changes: object) -> Policy:
+    routing = replace(RoutingPolicy(classifier=classifier), **changes)  # type: ignore[arg-type]  # names its fields
+    tasks = (*POLICY.tasks, GATED, GRAVE)
+    return replace(POLICY, tasks=tasks, routing=routing, scorer=small_weights())
+
+
+@pytest.mark.parametrize(
+    ("case", "asked", "policy", "reason", "rule"),
+    [
+        (
+            "a tag is certain whatever the classifier",
+            call("Ocean", task="triage"),
+            with_model(ClassifierKind.MODEL),
+            Reason.TASK_TAGGED,
+            "header:triage",
+        ),
+        (
+            "the model looks at no keywords",
+            call("Please write a function.", model="farebox/auto"),
+            with_model(ClassifierKind.MODEL),
+            Reason.MODEL_UNSURE,
+            "hand-made",
+        ),
+        (
+            "a hybrid knows a task by its words",
+            call("Please write a function."),
+            with_model(ClassifierKind.HYBRID),
+            Reason.HEURISTIC_MATCHED,
+            "asks-code",
+        ),
+        (
+            "words for a task that nobody wrote down decide nothing",
+            call("Summarize this."),
+            with_model(ClassifierKind.HYBRID),
+            Reason.MODEL_UNSURE,
+            "hand-made",
+        ),
+        (
+            "where words say nothing the model does",
+            call("Ocean"),
+            with_model(ClassifierKind.HYBRID),
+            Reason.MODEL_SCORED,
+            "hand-made",
+        ),
+        (
+            "a cascade finds a task as a hybrid does",
+            call("Ocean"),
+            with_model(ClassifierKind.CASCADE),
+            Reason.MODEL_SCORED,
+            "hand-made",
+        ),
+        (
+            "one model may serve, so it is not asked about",
+            call("Ocean", model="gpt-4o"),
+            with_model(ClassifierKind.MODEL, freedom=Freedom.PINNED),
+            Reason.NOTHING_MATCHED,
+            "unsure",
+        ),
+    ],
+)
+def test_who_is_asked_how_hard_a_call_is(
+    case: str, asked: Call, policy: Policy, reason: Reason, rule: str
+) -> None:
+    found = classify(asked, policy)
+    assert (found.reason, found.rule) == (reason, rule), case
+    assert (found.score is not None) is (rule == "hand-made"), case
+
+
+def test_a_kind_of_task_is_named_even_where_it_decides_nothing() -> None:
+    found = classify(call("Summarize this."), with_model(ClassifierKind.HYBRID))
+    assert (found.task, found.floor_tier) == ("summarization", "")
+
+
+def test_a_pace_reaches_the_model() -> None:
+    policy = with_model(ClassifierKind.MODEL)
+    assert classify(call("Ocean"), policy).difficulty > 500
+    paced = classify(call("Ocean"), policy, Pace(0.9))
+    assert (paced.reason, paced.difficulty <= 500) == (Reason.PACED, True)
+
+
+@pytest.mark.parametrize(
+    ("case", "task", "classifier", "cascade", "needed"),
+    [
+        ("gates and a cascade", "gated", ClassifierKind.CASCADE, True, 0),
+        ("gates without a cascade", "gated", ClassifierKind.HYBRID, False, 700),
+        ("a cascade without gates is a gamble", "triage", ClassifierKind.CASCADE, False, 350),
+        (
+            "high consequence does not begin at the bottom",
+            "grave",
+            ClassifierKind.CASCADE,
+            True,
+            600,
+        ),
+    ],
+)
+def test_a_cascade_needs_gates(
+    case: str, task: str, classifier: ClassifierKind, cascade: bool, needed: int
+) -> None:
+    found = classify(call(task=task), with_model(classifier))
+    assert (found.cascade, found.difficulty_needed) == (cascade, needed), case
+
+
+def test_gates_and_residency_come_with_the_task() -> None:
+    found = classify(call(task="gated"), with_model(ClassifierKind.RULES))
+    assert (found.gates, found.escalation, found.residency) == (
+        (GATE,),
+        GATED.escalation,
+        ("eu",),
+    )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farebox.core.features import SCANNED_CHARS_MAX, features_of
+from farebox.core.features import SCANNED_CHARS_MAX, WORDS_CHARS_MAX, features_of
 from tests.support.policies import make_call
 
 PYTHON_TRACE = """It fails since the update:
@@ -31,6 +31,12 @@ JAVA_TRACE = """java.lang.IllegalStateException: closed
 )
 def test_a_stack_trace_is_seen(case: str, prompt: str, stack_trace: bool) -> None:
     assert features_of(make_call(prompt=prompt)).stack_trace is stack_trace, case
+
+
+@pytest.mark.parametrize("trace", [PYTHON_TRACE, JAVA_TRACE, "panicked at src/main.rs:4"])
+def test_a_stack_trace_is_seen_between_long_texts(trace: str) -> None:
+    around = "and so on " * 80
+    assert features_of(make_call(prompt=f"{around}\n{trace}\n{around}")).stack_trace
 
 
 @pytest.mark.parametrize(
@@ -70,6 +76,14 @@ def test_of_a_long_prompt_head_and_tail_are_read() -> None:
     assert "thanks!" in seen.text
     assert "debug" not in seen.text
     assert seen.chars > 2 * SCANNED_CHARS_MAX
+
+
+def test_keywords_are_read_at_both_ends() -> None:
+    passage = "and so on " * WORDS_CHARS_MAX
+    seen = features_of(make_call(prompt=f"Passage: {passage} recap {passage} Compare them."))
+    assert {"pass", "comp"} <= seen.stems
+    assert "reca" not in seen.stems
+    assert len(seen.text) <= 2 * WORDS_CHARS_MAX
 
 
 @given(st.text(max_size=200), st.text(max_size=200), st.integers(0, 60))

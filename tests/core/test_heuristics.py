@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farebox.core import heuristics
 from farebox.core.features import features_of
-from farebox.core.heuristics import HEURISTICS, LABELLED_CHARS_MAX, guess
+from farebox.core.heuristics import HEURISTICS, LABELLED_CHARS_MAX, difficulty_of, guess
 from tests.support.policies import make_call
 
 TRACE = "Why?\nTraceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 'x'"
@@ -70,3 +71,31 @@ def test_every_heuristic_has_a_name_of_its_own_and_a_difficulty() -> None:
 def test_any_text_at_all_is_looked_at_without_harm(system: str, prompt: str) -> None:
     found = guess(features_of(make_call(system=system, prompt=prompt)))
     assert found is None or found in HEURISTICS
+
+
+TABLES = {
+    name: table
+    for name, table in vars(heuristics).items()
+    if isinstance(table, tuple) and name.isupper() and all(isinstance(one, str) for one in table)
+}
+
+
+@pytest.mark.parametrize("name", sorted(TABLES.keys() - {"_CODE_NOUNS"}))
+def test_every_entry_of_a_table_is_found_by_its_stem(name: str) -> None:
+    table = heuristics._Entries(TABLES[name])
+    for entry in TABLES[name]:
+        assert table.said(features_of(make_call(prompt=f"now{entry.upper()} it"))), entry
+    assert not table.said(features_of(make_call(prompt="", system="")))
+
+
+@pytest.mark.parametrize("entry", ["tion", " sql"])
+def test_an_entry_that_no_stem_would_find_is_refused(entry: str) -> None:
+    with pytest.raises(ValueError, match="can't be found by a stem"):
+        heuristics._Entries((entry,))
+
+
+def test_a_difficulty_is_found_by_the_heuristics_name() -> None:
+    assert {one.name: difficulty_of(one.name) for one in HEURISTICS} == {
+        one.name: one.difficulty for one in HEURISTICS
+    }
+    assert difficulty_of("of another version") == 0

@@ -1,54 +1,13 @@
 """The scorer: it reads packed weights, scores by hand-made ones exactly, and refuses others."""
 
-import json
 import math
 from collections.abc import Callable
-from typing import Any
-from zlib import crc32
 
 import pytest
 
 from farebox.core.scoring import MAGIC, WEIGHTS_BYTES_MAX, Kind, Unreadable, Weights, spread
 from farebox.core.wording import STRUCTURE_NAMES
-
-BITS = 8
-FLAT = [0.0] * len(STRUCTURE_NAMES)
-WIDE = [1e6] * len(STRUCTURE_NAMES)
-
-
-def header() -> dict[str, Any]:
-    head = {"scale": 0.1, "shape": FLAT, "bias": 0.0, "slope": 1.0, "offset": 0.0}
-    return {
-        "name": "hand-made",
-        "bits": BITS,
-        "word_bytes": 32,
-        "unknown_max": 0.5,
-        "oddness_max": 1.0,
-        "usual_size": 6.0,
-        "belonging": [0.0] * (len(STRUCTURE_NAMES) + 1),
-        "belonging_min": 0.0,
-        "thresholds": {"cmq-0.95": 0.1},
-        "usual": [0.0, 0.2],
-        "usual_spend": [1.0, 0.0],
-        "usual_gain": 0.1,
-        "weak": head,
-        "strong": head,
-        "overall": [FLAT, WIDE, 0.0],
-        "kinds": [[FLAT, WIDE, 0.0]],
-        "structure": STRUCTURE_NAMES,
-    }
-
-
-def packed(fields: dict[str, Any], known: tuple[bytes, ...] = (b"ocean",)) -> bytes:
-    size = 1 << BITS
-    strong = bytearray(b"\x80" * size)
-    strong[crc32(b"ocean") % size] += 20
-    words = bytearray(32)
-    for word in known:
-        slot = crc32(word) % 256
-        words[slot >> 3] |= 1 << (slot & 7)
-    line = json.dumps(fields).encode()
-    return MAGIC + line + b"\n" + b"\x80" * size + bytes(strong) + bytes(words)
+from tests.support.weights import FLAT, WIDE, header, packed
 
 
 def test_a_score_is_the_logistic_of_the_weights() -> None:
@@ -132,3 +91,19 @@ def without(name: str) -> Callable[[], bytes]:
 def test_what_are_no_weights(name: str, content: Callable[[], bytes]) -> None:
     with pytest.raises(Unreadable, match="no routing weights"):
         Weights.read(content())
+
+
+@pytest.mark.parametrize(
+    ("extra_ppm", "cut"), [(1_000_000, 0.0), (750_000, 0.05), (500_000, 0.1), (0, 0.2)]
+)
+def test_a_cut_lies_where_the_usual_extra_bill_is_as_large_as_asked(
+    extra_ppm: int, cut: float
+) -> None:
+    assert Weights.read(packed(header())).cut_for(extra_ppm) == pytest.approx(cut)
+
+
+def test_a_cut_jumps_where_several_prompts_have_one_score() -> None:
+    fields = header() | {"usual": [0.0, 0.1, 0.3, 0.9], "usual_spend": [1.0, 0.5, 0.5, 0.0]}
+    weights = Weights.read(packed(fields))
+    assert weights.cut_for(500_000) == pytest.approx(0.1)
+    assert weights.cut_for(499_999) == pytest.approx(0.3, abs=1e-4)

@@ -2,7 +2,9 @@
 
 from farebox.core.tasks import (
     AUTO_MODEL,
+    AfterGates,
     Consequence,
+    Escalation,
     Freedom,
     RoutingPolicy,
     TaskMatch,
@@ -28,8 +30,10 @@ def test_identity_headers_are_all_different_and_all_our_own() -> None:
         routing.workflow_header,
         routing.task_header,
         routing.priority_header,
+        routing.tier_header,
+        routing.residency_header,
     }
-    assert len(headers) == 5
+    assert len(headers) == 7
     assert all(header.startswith("x-farebox-") and header.islower() for header in headers)
 
 
@@ -42,3 +46,13 @@ def test_a_task_is_recognised_by_nothing_and_bound_by_nothing_until_it_says_so()
 
 def test_the_open_choice_cannot_be_a_model_of_any_provider() -> None:
     assert AUTO_MODEL == "farebox/auto"
+
+
+def test_a_failed_answer_of_high_consequence_is_refused_whatever_is_written() -> None:
+    for consequence, after in (
+        (Consequence.LOW, AfterGates.RETURN_LAST),
+        (Consequence.MEDIUM, AfterGates.RETURN_LAST),
+        (Consequence.HIGH, AfterGates.REFUSE),
+    ):
+        task = TaskProfile(name="dosage", default_tier="small", consequence=consequence)
+        assert task.escalation == Escalation(after=after)

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from farebox.core.tiers import Catalogue, Model, Tier
+from farebox.core.prices import Price, Rates
+from farebox.core.tiers import VERSION_CHARS, Catalogue, Model, Tier
+from farebox.core.usage import UsageKind
 from tests.support.policies import FRONTIER, MID, SMALL, TIERS, make_model
 
 DATED = replace(SMALL, upstream_name="gpt-4o-mini-2024-07-18")
@@ -44,3 +46,36 @@ def test_iteration_goes_up_the_ranks_and_leaves_unlisted_models_out() -> None:
 def test_tiers_are_found_by_name() -> None:
     assert CATALOGUE.tier_named("mid") == TIERS[1]
     assert CATALOGUE.tier_named("") is None
+
+
+def test_the_version_changes_with_tiers_models_and_prices_and_with_nothing_else() -> None:
+    dearer = make_model("gpt-4o-mini", "0.16", "0.60", upstream_name=DATED.upstream_name)
+    others = [
+        replace(CATALOGUE, tiers=CATALOGUE.tiers[:2]),
+        replace(CATALOGUE, tiers=(replace(SMALL_TIER, rank=0), *CATALOGUE.tiers[1:])),
+        replace(CATALOGUE, tiers=(replace(SMALL_TIER, models=(SMALL,)), *CATALOGUE.tiers[1:])),
+        replace(CATALOGUE, tiers=(replace(SMALL_TIER, models=(dearer,)), *CATALOGUE.tiers[1:])),
+    ]
+    versions = {one.version for one in (CATALOGUE, *others)}
+    assert len(versions) == 5
+    assert {len(version) for version in versions} == {12}
+    moved = replace(SMALL_TIER, models=(replace(DATED, base_url="http://127.0.0.1:1/v1"),))
+    assert replace(CATALOGUE, tiers=(moved, *CATALOGUE.tiers[1:])).version == CATALOGUE.version
+
+
+def test_a_version_says_whether_models_or_prices_have_changed() -> None:
+    tier = CATALOGUE.tiers[0]
+    model = tier.models[0]
+    half = VERSION_CHARS // 2
+
+    def version(changed: Model) -> tuple[str, str]:
+        models = (changed, *tier.models[1:])
+        found = Catalogue(tiers=(replace(tier, models=models), *CATALOGUE.tiers[1:])).version
+        return found[:half], found[half:]
+
+    before = version(model)
+    renamed = version(replace(model, upstream_name="another"))
+    rates = Rates(by_kind={UsageKind.INPUT: 1, UsageKind.OUTPUT: 2})
+    repriced = version(replace(model, price=Price(rates=rates)))
+    assert (renamed[0] != before[0], renamed[1] != before[1]) == (True, False)
+    assert (repriced[0] != before[0], repriced[1] != before[1]) == (False, True)

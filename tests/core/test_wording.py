@@ -2,7 +2,7 @@
 
 import pytest
 
-from farebox.core.wording import READ_CHARS_MAX, STRUCTURE_NAMES, wording_of
+from farebox.core.wording import READ_CHARS_MAX, STRUCTURE_NAMES, part_read, wording_of
 
 QUESTION = "Tom has 12 apples and eats 3. How many are left?"
 
@@ -82,3 +82,11 @@ def test_of_a_long_prompt_both_ends_are_read() -> None:
     found = wording_of("first " + "x " * 50_000 + "last")
     assert {b"first", b"last"} <= found.words
     assert found.size <= READ_CHARS_MAX + 1
+
+
+@pytest.mark.parametrize("chars", [0, 10, READ_CHARS_MAX, READ_CHARS_MAX + 1, 3 * READ_CHARS_MAX])
+def test_the_part_that_is_read_is_read_as_the_whole(chars: int) -> None:
+    prompt = " ".join(f"word{n}" for n in range(READ_CHARS_MAX))[:chars]
+    part = part_read(prompt)
+    assert len(part) <= READ_CHARS_MAX + 1
+    assert (part_read(part), wording_of(part)) == (part, wording_of(prompt))

@@ -27,7 +27,7 @@ REQUIRED: Final = {
     "model",
     "messages",
 }
-OPTIONAL: Final = {"tools", "response_format", "max_tokens"}
+OPTIONAL: Final = {"tools", "response_format", "max_tokens", "expected"}
 
 Prompt = dict[str, Any]
 """One line of the file, decoded."""
@@ -129,9 +129,28 @@ def test_shares_are_as_announced(
     assert percent_min * len(prompts) <= 100 * count <= percent_max * len(prompts)
 
 
-def test_most_extractions_ask_for_a_schema(prompts: list[Prompt]) -> None:
-    with_schema = [p for p in prompts if p["task"] == "extraction" and "response_format" in p]
-    assert len(with_schema) * 2 > PROMPTS_PER_TASK
+def test_every_extraction_asks_for_a_schema(prompts: list[Prompt]) -> None:
+    extractions = [p for p in prompts if p["task"] == "extraction"]
+    assert all("response_format" in prompt for prompt in extractions)
+
+
+def test_every_classification_has_a_right_answer(prompts: list[Prompt]) -> None:
+    """One label, so that who profiles can tell right from acceptable."""
+    for prompt in prompts:
+        assert ("expected" in prompt) is (prompt["task"] == "classification"), prompt["id"]
+        if "expected" in prompt:
+            assert prompt["expected"] == prompt["expected"].strip() != "", prompt["id"]
+            assert not {"tools", "response_format"} & prompt.keys(), prompt["id"]
+
+
+def test_the_declared_pass_rates_are_of_these_tasks_and_say_what_they_are() -> None:
+    declared = json.loads((PROMPTS.parent / "pass-rates.json").read_text(encoding="utf-8"))
+    assert declared["tasks"].keys() == TASKS
+    assert "not measured" in declared["about"]
+    for tiers in declared["tasks"].values():
+        rates = [tiers[tier] for tier in ("small", "mid", "frontier")]
+        assert rates == sorted(rates)
+        assert all(0 <= rate <= 1000 for rate in rates)
 
 
 def test_two_users_are_heavy_and_ten_are_light(prompts: list[Prompt]) -> None:

@@ -9,6 +9,7 @@ from farebox.learn.savings import (
     NOTHING,
     cost_curve,
     forecast,
+    online,
     online_order,
     oracle_order,
     random_mix,
@@ -66,8 +67,11 @@ def test_equal_scores_are_never_cut_apart() -> None:
 def test_no_budget_is_overrun(
     share: float, order: np.ndarray[tuple[int], np.dtype[np.float64]]
 ) -> None:
-    qualities = under_budget(order, POOL, share, forecast(order, POOL))
-    assert len(qualities) == len(POOL)
+    served = online(order, POOL, share, forecast(order, POOL))
+    assert len(served.qualities) == len(served.costs) == len(POOL)
+    assert served.costs.sum() <= share * POOL.strong_cost.sum()
+    at_a_price = np.isin(served.costs, np.concatenate([POOL.weak_cost, POOL.strong_cost]))
+    assert np.all(at_a_price | (served.qualities == 0)), "what costs nothing was refused"
 
 
 def test_under_a_budget_knowing_beats_mixing_beats_going_broke() -> None:

@@ -14,7 +14,9 @@ from farebox.core.budgets import (
     pools_of_pod,
     with_reserves,
 )
+from farebox.core.gates import GateKind
 from farebox.core.money import parse_dollars
+from farebox.core.tasks import ClassifierKind
 from farebox.core.usage import UsageKind
 from farebox.core.windows import WindowType
 from farebox.manifests.adoption import Loaded
@@ -38,7 +40,7 @@ def test_an_example_has_no_problem(name: str) -> None:
 
 
 def test_all_examples_are_found() -> None:
-    assert {"quickstart", "demo", "windows"} <= set(FOLDERS)
+    assert {"quickstart", "demo", "gates", "windows"} <= set(FOLDERS)
 
 
 def test_the_quickstart_caps_every_pod_and_every_call() -> None:
@@ -99,3 +101,15 @@ def test_the_windows_are_of_every_kind_and_bind_the_same_pod() -> None:
     assert pools[PoolUid("default/company#normal")].limit == parse_dollars("1600.00")
     assert OnExhausted.DEFER in pools[PoolUid("default/agents-pace")].on_exhausted
     assert pools[PoolUid("default/session")].mode is Mode.SHADOW
+
+
+def test_the_gates_check_before_and_after_the_weak_tier() -> None:
+    resources = example("gates").resources
+    kinds = {task.name: [gate.kind for gate in task.gates] for task in resources.tasks["default"]}
+    assert kinds == {
+        "arithmetic": [GateKind.NUMERIC, GateKind.AGREEMENT],
+        "invoice": [GateKind.JSON_SCHEMA],
+        "policy-answer": [GateKind.CITATION, GateKind.GRADER],
+        "triage": [GateKind.LABELS],
+    }
+    assert resources.routing["default"].classifier is ClassifierKind.CASCADE

@@ -2,7 +2,7 @@
 
 import pytest
 
-from farebox.core.tasks import ClassifierKind, Freedom, RoutingPolicy
+from farebox.core.tasks import ClassifierKind, Freedom, RoutingPolicy, StreamGate
 from tests.manifests.builders import Wrong, assert_found, load_text, policy
 
 
@@ -14,8 +14,19 @@ def test_an_empty_policy_is_the_default() -> None:
 
 def test_a_policy_says_everything() -> None:
     spec = """\
-        classifier: Rules
+        classifier: Cascade
         modelName: Pinned
+        weights: our-own
+        quality: 0.995
+        boundaryDifficulty: "0.4"
+        pacing: false
+        streamedGates: Skip
+        thresholds:
+          escalationAlertPercent: 25
+          schemaFailureAlertPercent: 2
+          driftAlertPercent: 30
+          trustedPassRate: "0.99"
+          monitoredPassRate: 0.9
         unsureDifficulty: 0.5
         highConsequenceDifficulty: "0.9"
         minOutputTokens: 1
@@ -26,12 +37,14 @@ def test_a_policy_says_everything() -> None:
           workflowHeader: x-flow
           taskHeader: x-task
           priorityHeader: x-priority
+          minTierHeader: X-Tier
+          residencyHeader: x-where
         """
     loaded = load_text(policy("one", spec))
     assert loaded.problems == ()
     assert loaded.resources.routing["default"] == RoutingPolicy(
         name="one",
-        classifier=ClassifierKind.RULES,
+        classifier=ClassifierKind.CASCADE,
         freedom=Freedom.PINNED,
         unsure_difficulty=500,
         high_consequence_difficulty=900,
@@ -42,12 +55,39 @@ def test_a_policy_says_everything() -> None:
         workflow_header="x-flow",
         task_header="x-task",
         priority_header="x-priority",
+        tier_header="x-tier",
+        residency_header="x-where",
+        weights="our-own",
+        quality="0.995",
+        boundary_difficulty=400,
+        pacing=False,
+        streams=StreamGate.SKIP,
+        escalation_alert_percent=25,
+        schema_failure_alert_percent=2,
+        drift_alert_percent=30,
+        pass_rate_trusted=990,
+        pass_rate_monitored=900,
     )
 
 
 WRONG = {
-    "classifier": ("classifier: Magic", "classifier", "write Rules or Heuristic"),
-    "cascade": ("classifier: Cascade", "classifier", "is Cascade, which is not in this version"),
+    "classifier": ("classifier: Magic", "classifier", "Rules, Heuristic, Model, Hybrid or Cas"),
+    "weights": ("weights: ../a", "weights", "write the name of weights"),
+    "quality": ("quality: good", "quality", "write a decimal from 0 to 1"),
+    "boundary": ("boundaryDifficulty: 500", "boundaryDifficulty", "write a decimal from 0 to 1"),
+    "pacing": ("pacing: sometimes", "pacing", "write true or false"),
+    "streams": ("streamedGates: Hope", "streamedGates", "write Buffer or Skip"),
+    "alert": (
+        "thresholds: {driftAlertPercent: 0}",
+        "thresholds.driftAlertPercent",
+        "a whole number from 1",
+    ),
+    "monitored": (
+        "thresholds: {monitoredPassRate: 0.96}",
+        "thresholds.monitoredPassRate",
+        "is above trustedPassRate",
+    ),
+    "threshold": ("thresholds: {alert: 1}", "thresholds.alert", "is not a field here"),
     "model-name": ("modelName: Free", "modelName", "write Ceiling, Pinned or Hint"),
     "unsure": ("unsureDifficulty: 700", "unsureDifficulty", "write a decimal from 0 to 1"),
     "high": ("highConsequenceDifficulty: high", "highConsequenceDifficulty", "write a decimal"),
@@ -69,7 +109,6 @@ WRONG = {
     "body-field": ("identity: {bodyField: user}", "identity.bodyField", "the OpenAI field user"),
     "baggage": ("identity: {baggage: user}", "identity.baggage", "farebox.session"),
     "identity-field": ("identity: {user: x}", "identity.user", "did you mean userHeader?"),
-    "thresholds": ("thresholds: {}", "thresholds", "is not in this version"),
     "translation": ("translation: true", "translation", "a call stays in the API"),
     "field": ("modelname: Hint", "modelname", "did you mean modelName?"),
 }

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from farebox.core.instant import UtcMs
+from farebox.core.instant import UtcMs, format_utc
 from farebox.core.prices import cost
 from farebox.core.usage import Usage, UsageKind
-from farebox.manifests.pricebook import built_in_prices, prices_of
+from farebox.manifests.pricebook import built_in_prices, price_table_date, prices_of
 
 DAY = UtcMs(1_767_225_600_000)
 """2026-01-01T00:00:00Z."""
@@ -85,3 +85,8 @@ def test_a_rate_of_an_unknown_kind_is_refused() -> None:
     broken["rates"]["web_search"] = 1
     with pytest.raises(ValueError, match="web_search"):
         prices_of({"models": [broken]})
+
+
+def test_the_table_says_of_which_day_it_is() -> None:
+    day, since = price_table_date()
+    assert format_utc(since) == f"{day}T00:00:00Z"

@@ -22,7 +22,7 @@ ROW: Final = re.compile(
 MANIFESTS: Final = {
     Kind.BUDGET_POOL: pool("one"),
     Kind.MODEL_TIER: tier("one", 1, MODEL),
-    Kind.TASK_PROFILE: task("one", "defaultTier: small"),
+    Kind.TASK_PROFILE: task("one", "defaultTier: small\ngates: [{kind: Citation}]"),
     Kind.ROUTING_POLICY: manifest(Kind.ROUTING_POLICY, "{}"),
 }
 

@@ -2,7 +2,16 @@
 
 import pytest
 
-from farebox.core.tasks import Consequence, TaskMatch, TaskProfile
+from farebox.core.gates import Gate, GateKind
+from farebox.core.instant import DurationMs
+from farebox.core.tasks import (
+    AfterGates,
+    Baseline,
+    Consequence,
+    Escalation,
+    TaskMatch,
+    TaskProfile,
+)
 from farebox.manifests.resources import Kind
 from tests.manifests.builders import load_text, manifest, named_model, task, tier, together
 
@@ -31,6 +40,17 @@ def test_a_task_says_everything() -> None:
         consequence: High
         expectedOutputTokens: 20
         minOutputTokens: 5
+        gates:
+          - {kind: Labels, labels: [order, refund]}
+        escalation: {maxSteps: 1, maxAddedLatency: 5s}
+        baseline:
+          measured: 2026-11-01
+          samples: 250
+          catalogue: 0a1b2c3d4e5f
+          passRates: {small: "0.91", large: 0.985}
+          escalationRate: "0.09"
+          difficulties: [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
+        residency: [eu, no-training]
         """
     loaded = load_text(together(TIERS, task("intent", spec)))
     assert loaded.problems == ()
@@ -49,6 +69,19 @@ def test_a_task_says_everything() -> None:
             consequence=Consequence.HIGH,
             expected_output_tokens=20,
             output_tokens_min=5,
+            gates=(Gate(name="labels", kind=GateKind.LABELS, labels=("order", "refund")),),
+            escalation=Escalation(
+                steps_max=1, added_latency_max=DurationMs(5_000), after=AfterGates.REFUSE
+            ),
+            baseline=Baseline(
+                measured="2026-11-01",
+                samples=250,
+                catalogue="0a1b2c3d4e5f",
+                pass_rates=(("small", 910), ("large", 985)),
+                escalation_rate=90,
+                difficulties=(100,) * 10,
+            ),
+            residency=("eu", "no-training"),
         ),
     )
 
@@ -71,9 +104,12 @@ WRONG = {
     "print": ("match: {systemFingerprints: [ab]}", "spec.match.systemFingerprints[0]", "16 hex"),
     "header": ("match: {header: x}", "spec.match.header", 'write "headerValues"'),
     "alias-twice": ("match: {modelAliases: [a, a]}", "spec.match.modelAliases[1]", "keep one"),
-    "gates": ("gates: []", "spec.gates", "is not in this version"),
-    "escalation": ("escalation: {}", "spec.escalation", 'write a higher "floorTier"'),
-    "baseline": ("baseline: {}", "spec.baseline", "is not in this version"),
+    "high-ungated": ("consequence: High", "spec.consequence", "no gate checks the answers"),
+    "escalation": ("escalation: {}", "spec.escalation", "means nothing without gates"),
+    "steps": ("escalation: {maxSteps: 9}", "spec.escalation.maxSteps", "from 0 to 8"),
+    "latency": ("escalation: {maxAddedLatency: 3}", "spec.escalation.maxAddedLatency", "30s"),
+    "baseline": ("baseline: {}", "spec.baseline.measured", "is missing: write a day"),
+    "residency": ("residency: [EU]", "spec.residency[0]", "write a label of lower-case"),
     "field": ("defaulttier: small", "spec.defaulttier", "did you mean defaultTier?"),
 }
 
@@ -94,3 +130,24 @@ def test_a_task_needs_a_tier() -> None:
     assert str(problem).startswith(
         "a.yaml:4: TaskProfile/default/one: spec.defaultTier: is missing: write a name"
     )
+
+
+def test_what_fails_its_gates_in_a_task_of_high_consequence_is_never_given_out() -> None:
+    spec = """\
+        defaultTier: small
+        consequence: High
+        gates: [{kind: Citation}]
+        escalation: {afterGates: ReturnLast}
+        """
+    (problem,) = load_text(together(TIERS, task("one", spec))).problems
+    assert problem.field == "spec.escalation.afterGates"
+    assert "write Refuse, or leave it out" in problem.message
+
+
+def test_a_baseline_has_ten_bins_of_difficulty() -> None:
+    baseline = "{measured: 2026-11-01, samples: 9, catalogue: 0a1b2c3d4e5f, difficulties: [1]}"
+    (problem,) = load_text(
+        together(TIERS, task("one", f"defaultTier: small\nbaseline: {baseline}"))
+    ).problems
+    assert problem.field == "spec.baseline.difficulties"
+    assert "has 1 entries: write 10" in problem.message

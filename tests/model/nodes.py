@@ -11,8 +11,10 @@ from controller.agenda import Agenda
 from controller.terms import Terms
 from farebox.core.policy import Policy
 from farebox.manifests.resources import Resources
+from farebox.wire.messages import Outlook
 from sidecar.demand import IDLE_BEATS, Demand
 from sidecar.leasing import Leasing
+from sidecar.outlooks import Outlooks
 from tests.model.journals import ModelJournal
 from tests.model.values import Canonical, Forms, attributes, copied, digest_of
 
@@ -44,6 +46,11 @@ def _journal(journal: ModelJournal, form: Form) -> Canonical:
     return form((journal._holders, journal.leases, journal.holds, journal.epoch, names))
 
 
+def _foreseen(_: object, __: Form) -> Canonical:
+    """No move of these worlds chooses a model, so none looks at what is foreseen."""
+    return ()
+
+
 FORMS: Final = Forms(
     constants=(Resources, Policy, Terms),
     special={
@@ -51,6 +58,8 @@ FORMS: Final = Forms(
         Leasing: _leasing,
         Demand: _demand,
         ModelJournal: _journal,
+        Outlook: _foreseen,
+        Outlooks: _foreseen,
     },
     ordered=frozenset({"waiting"}),
 )

@@ -17,8 +17,9 @@ from farebox.core.ledger import Held
 from farebox.core.money import Nanos
 from farebox.core.reasons import Reason
 from farebox.wire.messages import FromController, FromSidecar, ReportAck, Workload
-from sidecar.leasing import Leasing, Waiting
+from sidecar.leasing import Leasing
 from sidecar.purse import Purse
+from sidecar.wants import Waiting
 from tests.model.bounds import Bounds, Call, Fault
 from tests.model.journals import ModelJournal
 

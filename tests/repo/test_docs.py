@@ -9,6 +9,8 @@ DOCUMENTS = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/ARCHITECTURE.md",
+    "docs/after-launch.md",
+    "docs/before-launch.md",
     "docs/dependencies.md",
     "docs/etcd.md",
 ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from openai import AsyncOpenAI
 
 from farebox.core.budgets import Charge
@@ -65,13 +66,14 @@ async def spawn(*arguments: str) -> asyncio.subprocess.Process:
 
 
 @asynccontextmanager
-async def sidecar(folder: Path, controller: int) -> AsyncIterator[Child]:
+async def sidecar(folder: Path, controller: int, *more: str) -> AsyncIterator[Child]:
     """A sidecar that serves, until the block ends."""
     ready = folder / "ready"
     process = await spawn(
         *("--controller", f"127.0.0.1:{controller}", "--journal", str(folder / "journal")),
         *("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--namespace", "acme"),
         *("--receipts", str(folder / "receipts.jsonl"), "--ready-file", str(ready)),
+        *more,
     )
     try:
         await eventually(ready.exists, polls_max=2_000)
@@ -138,6 +140,9 @@ async def live(child: Child, controller: ScriptedController, provider: Simulated
         )
     assert answer.model == "gpt-4o-mini"
     assert (await child.get("/readyz"))[0] == 200
+    policy = json.loads((await child.get("/v1/policy"))[1])
+    assert policy["classifier"] == "Heuristic"
+    assert policy["weights"] == {"in_use": None, "problem": ""}
 
     billed = bill_nanos(read_entries(provider.ledger_path))
     (lease,) = json.loads((await child.get("/v1/leases"))[1])["leases"]
@@ -161,6 +166,20 @@ async def test_a_sidecar_without_a_controller_serves_refusals_and_ends(tmp_path:
         ):
             assert answer.status == 503
         assert await child.end() == 0
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_that_prompts_are_kept_is_said_loudly_and_only_then(
+    tmp_path: Path, kept: bool
+) -> None:
+    switch = ("--keep-prompts", "true") if kept else ()
+    async with sidecar(tmp_path, 9, *switch) as child:
+        child.process.terminate()
+        async with asyncio.timeout(PATIENCE_S):
+            _, said = await child.process.communicate()
+    warned = [line for line in said.decode().splitlines() if "PROMPTS ARE KEPT" in line]
+    assert len(warned) == kept
+    assert all("warning" in line.lower() for line in warned)
 
 
 async def ended(*arguments: str) -> tuple[int | None, str]:

@@ -42,7 +42,7 @@ def test_a_whole_answer_with_usage() -> None:
     attempt = make_attempt()
     attempt.collect(answer()[:9])
     attempt.collect(answer()[9:])
-    assert attempt.end_whole() == REPORTED
+    assert attempt.end_whole(attempt.body) == REPORTED
     assert attempt.response_model == "gpt-4o-mini-2024-07-18"
     assert attempt.usage is not None
 
@@ -59,7 +59,7 @@ def test_a_whole_answer_with_usage() -> None:
 def test_a_whole_answer_without_usage(what: str, model: Model, body: bytes, cost: int) -> None:
     attempt = make_attempt(model)
     attempt.collect(body)
-    assert attempt.end_whole() == settled(cost, Reason.USAGE_COUNTED)
+    assert attempt.end_whole(attempt.body) == settled(cost, Reason.USAGE_COUNTED)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ def test_all_flags() -> None:
             "r.jsonl",
             "--ready-file",
             "ready",
+            "--weights-dir=weights",
+            "--keep-prompts=true",
             "--log-level",
             "debug",
             "--calls-max",
@@ -47,6 +49,8 @@ def test_all_flags() -> None:
     assert config.labels == {"app": "assistant", "team": "support"}
     assert (config.receipts, config.ready_file) == (Path("r.jsonl"), Path("ready"))
     assert (config.log_level, config.calls_max) == ("debug", 7)
+    assert config.weights_dir == Path("weights")
+    assert config.keep_prompts
 
 
 def test_a_flag_wins_over_its_variable() -> None:
@@ -102,6 +106,11 @@ def test_a_flag_wins_over_its_variable() -> None:
             [*NEEDED, "--log-level=loud"],
             "--log-level: 'loud' is not one of debug, info, warning, error.",
         ),
+        ([*NEEDED, "--keep-prompts=yes"], "--keep-prompts: 'yes' is not true or false."),
+        (
+            [*NEEDED, "--keep-prompts=true"],
+            "--keep-prompts needs --receipts: prompts are kept in that file only.",
+        ),
         (
             [*NEEDED, "--labels=" + ",".join(f"l{n}=x" for n in range(65))],
             "--labels: more than 64 labels.",
@@ -112,6 +121,12 @@ def test_a_mistake_is_one_sentence(arguments: list[str], sentence: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(arguments, {})
     assert caught.value.mistakes == (sentence,)
+
+
+@pytest.mark.parametrize(("said", "kept"), [("true", True), ("false", False), ("", False)])
+def test_prompts_are_kept_only_when_that_is_switched_on(said: str, kept: bool) -> None:
+    environment = {"FAREBOX_KEEP_PROMPTS": said, "FAREBOX_RECEIPTS": "receipts.jsonl"}
+    assert load_config(NEEDED, environment).keep_prompts is kept
 
 
 def test_every_mistake_is_told_and_a_variable_is_named() -> None:

@@ -107,9 +107,9 @@ def test_when_a_message_goes_out_anyway_more_is_asked_for_earlier() -> None:
 
 
 def test_who_was_lent_less_than_it_wanted_asks_by_what_it_was_lent() -> None:
-    demand = after_grant(Demand(rate=nanos(1_000)), nanos(20_000), MINUTE)
-    assert demand.is_low(nanos(4_999), MINUTE)
-    assert not demand.is_low(nanos(5_000), MINUTE)
+    demand = after_grant(Demand(rate=nanos(1_000)), nanos(40_000), MINUTE)
+    assert demand.is_low(nanos(9_999), MINUTE)
+    assert not demand.is_low(nanos(10_000), MINUTE)
 
 
 def test_where_there_is_little_to_be_had_nobody_asks_before_a_call_lacks_money() -> None:

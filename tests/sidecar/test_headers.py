@@ -5,7 +5,8 @@ from farebox.core.leases import HoldId
 from farebox.core.money import Nanos
 from farebox.core.routing import Route, route
 from sidecar.events import MoneyHeld
-from sidecar.headers import passed_on, told, told_cost, value_of
+from sidecar.headers import passed_on, told, told_cost, told_gate, value_of
+from tests.support.gated import TAGGED, gated_policy
 from tests.support.playbook import fields_of
 from tests.support.policies import make_call, make_policy, planned
 
@@ -44,6 +45,7 @@ def test_what_farebox_tells() -> None:
         "x-farebox-estimated-usd": f"0.{chosen.hold:09d}",
         "x-farebox-headroom-usd": "1.000000000",
         "x-farebox-route": "cheapest_sufficient; task_tagged=header:classification",
+        "x-farebox-gate": "none",
     }
     assert told_cost(Nanos(1_500)) == b"x-farebox-cost-usd: 0.000001500\r\n"
 
@@ -63,3 +65,17 @@ def test_pools_that_let_a_call_pass_without_the_money_are_told() -> None:
     assert fields["x-farebox-shadow"] == "team/day, team/month"
     assert fields["x-farebox-unverified"] == "acme/all"
     assert "x-farebox-headroom-usd" not in fields
+
+
+def test_what_gates_said_is_told_apart() -> None:
+    policy = gated_policy()
+    call = make_call(identity=TAGGED)
+    found = classify(call, policy)
+    chosen = route(planned(call, policy), call, headroom=Nanos(10**9), may_downgrade=False)
+    assert isinstance(chosen, Route)
+    held = MoneyHeld(route=chosen, hold=HoldId(1), headroom=None)
+    assert "x-farebox-gate" not in fields_of(told("call-7", held, found))
+    assert fields_of(told_gate("failed:label", 2)) == {
+        "x-farebox-gate": "failed:label",
+        "x-farebox-escalations": "2",
+    }

@@ -65,8 +65,11 @@ def test_all_that_can_be_said() -> None:
             "x-farebox-workflow": "nightly",
             "x-farebox-task": "rag",
             "x-farebox-priority": "High",
+            "x-farebox-min-tier": "mid",
+            "x-farebox-residency": "EU, no-training",
         }
     )
+    assert (identity.min_tier, identity.residency) == ("mid", ("eu", "no-training"))
     assert (identity.keys.session, identity.keys.workflow) == ("s-1", "nightly")
     assert (identity.task, identity.priority) == ("rag", Priority.HIGH)
 
@@ -78,6 +81,7 @@ def test_all_that_can_be_said() -> None:
         ("too long in the body", {}, "u" * (KEY_CHARS_MAX + 1), "longer than 128"),
         ("control characters", {}, "a\x00b", "can't be|cannot be printed"),
         ("a line break in baggage", {"baggage": "farebox.user=a%0Ab"}, "", "cannot be printed"),
+        ("no label", {"x-farebox-residency": "eu,,us"}, "", "write labels like eu"),
         ("bytes that are no text", {"x-farebox-task": "a\udcff"}, "", "cannot be printed"),
         (
             "a priority that there is not",

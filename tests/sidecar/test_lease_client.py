@@ -6,17 +6,32 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from farebox.core.budgets import Charge
 from farebox.core.instant import DurationMs
 from farebox.core.money import Nanos
 from farebox.core.policy import Policy
 from farebox.runtime.clock import SystemClock
-from farebox.wire.messages import Goodbye, Grant, Hello, PolicyPush, Report, Workload
+from farebox.wire.messages import (
+    Goodbye,
+    Grant,
+    Hello,
+    PolicyPush,
+    Report,
+    ReportAck,
+    Workload,
+)
+from farebox.wire.v1 import lease_pb2
 from sidecar.lease_client import LeaseClient
-from sidecar.leasing import Leasing, Waiting
+from sidecar.leasing import Leasing
+from sidecar.policy import PolicyHolder
 from sidecar.purse import Purse
+from sidecar.tallies import TallyBook
+from sidecar.wants import Waiting
 from tests.support.controllers import PATIENCE_S, scripted_controller
 from tests.support.money import ORG, granted, lease_id, make_purse
+from tests.support.outcomes import make_outcome
 from tests.support.peers import eventually
 from tests.support.tasks import beside
 
@@ -30,12 +45,14 @@ class Holder:
         self.leasing = Leasing(self.purse, Workload(namespace="acme", name="pod-0"))
         self.policies: list[Policy] = []
         self.changed = asyncio.Event()
+        self.tallies = TallyBook(self.clock, PolicyHolder())
         self.client = LeaseClient(
             ",".join(f"127.0.0.1:{port}" for port in ports),
             self.leasing,
             self.clock,
             on_policy=self.policies.append,
             notify=self._notify,
+            tallies=self.tallies,
         )
 
     def _notify(self, charges: Iterable[Charge]) -> None:
@@ -78,6 +95,11 @@ def a_grant(holder: Holder, total: int) -> Grant:
     )
 
 
+def an_ack(report: Report) -> ReportAck:
+    """What the controller says to a report that it has no money for."""
+    return ReportAck(epoch=1, seq=report.seq, echo_boot_ms=report.boot_ms, ttl=DurationMs(15_000))
+
+
 async def test_it_greets_hears_the_policy_and_asks_for_money(tmp_path: Path) -> None:
     async with scripted_controller() as (controller, port):
         holder = Holder(tmp_path, port)
@@ -94,8 +116,32 @@ async def test_it_greets_hears_the_policy_and_asks_for_money(tmp_path: Path) -> 
             await holder.until_it_has(70)
             assert holder.policies == [Policy(generation=5)]
             assert holder.purse.room((ORG,), holder.clock.boot()).money == 70
+            while report.wants:
+                report = await controller.next(Report)
+            await controller.say(an_ack(report))
         goodbye = await controller.next(Goodbye)
         assert [item.returned for item in goodbye.leases] == [70]
+
+
+async def test_what_was_granted_while_it_was_told_to_end_goes_back_with_the_goodbye(
+    tmp_path: Path,
+) -> None:
+    async with scripted_controller() as (controller, port):
+        holder = Holder(tmp_path, port)
+        async with running(holder):
+            holder.want(70)
+            report = await controller.next(Report)
+            while not report.wants:
+                report = await controller.next(Report)
+            holder.leasing.stop_waiting(ORG, 1)
+            holder.client.stop()
+            report = await controller.next(Report)
+            while report.wants:
+                report = await controller.next(Report)
+            await controller.say(a_grant(holder, 70))
+            await controller.say(an_ack(report))
+        goodbye = await controller.next(Goodbye)
+        assert [(item.granted, item.returned) for item in goodbye.leases] == [(70, 70)]
 
 
 async def test_it_beats_without_being_asked(tmp_path: Path) -> None:
@@ -199,3 +245,42 @@ async def test_it_does_not_go_back_to_one_that_gave_no_answer_because_another_sa
                 await frozen.next(Report)
                 await next_.next(Hello)
             assert standby.turned_away == 1
+
+
+async def test_a_welcome_before_what_it_can_not_read_is_no_reason_to_hurry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longest = []
+
+    def no_pause(_: float, ceiling: float) -> float:
+        longest.append(ceiling)
+        return 0
+
+    monkeypatch.setattr("sidecar.lease_client.random.uniform", no_pause)
+    async with scripted_controller() as (controller, port):
+        controller.after_welcome = lease_pb2.SyncResponse()
+        async with running(Holder(tmp_path, port)):
+            await eventually(lambda: len(longest) >= 7)
+    assert longest[:7] == [200, 400, 800, 1_600, 3_200, 5_000, 5_000]
+
+
+async def test_what_was_counted_of_calls_goes_with_reports_and_with_the_goodbye(
+    tmp_path: Path,
+) -> None:
+    async with scripted_controller() as (controller, port):
+        holder = Holder(tmp_path, port)
+        holder.tallies.finished(make_outcome())
+        async with running(holder):
+            await controller.next(Hello)
+            holder.want(70)
+            first = await controller.next(Report)
+            assert first.tallies is not None
+            assert first.tallies.tasks["classification"].calls == 1
+            await controller.say(a_grant(holder, 70))
+            await holder.until_it_has(70)
+            holder.leasing.stop_waiting(ORG, 1)
+            holder.tallies.finished(make_outcome())
+        told = (await controller.next(Goodbye)).tallies
+        assert told is not None
+        assert told.tasks["classification"].calls == 2
+        assert told.incarnation == first.tallies.incarnation

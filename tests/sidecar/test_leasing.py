@@ -24,8 +24,9 @@ from farebox.wire.messages import (
 )
 from sidecar.demand import FIRST_CALLS
 from sidecar.journal import Journal
-from sidecar.leasing import MARGIN_MS, PREFETCH_GAP_MS, Leasing, Waiting
+from sidecar.leasing import MARGIN_MS, PREFETCH_GAP_MS, Leasing
 from sidecar.purse import Purse
+from sidecar.wants import Waiting
 from tests.support.disks import MemoryFile
 from tests.support.money import ANA, ORG, TEAM, granted, lease_id, make_purse
 

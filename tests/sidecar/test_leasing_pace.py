@@ -1,14 +1,16 @@
 """How often a holder speaks: what goes into one message, and what can wait."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from farebox.core.budgets import Charge
 from farebox.core.instant import BootMs, DurationMs
 from farebox.core.ledger import Held
 from farebox.core.money import Nanos
-from farebox.wire.messages import Grant, ReportAck, Welcome, Workload
-from sidecar.leasing import EARLY_BEAT, SCARCE_GAP_MS, Leasing, Waiting
+from farebox.wire.messages import Grant, ReportAck, ShrinkTo, Welcome, Workload
+from sidecar.leasing import EARLY_BEAT, SCARCE_GAP_MS, Leasing
 from sidecar.purse import Purse
+from sidecar.wants import Waiting
 from tests.support.money import ORG, lease_id, make_purse
 
 TTL = DurationMs(120_000)
@@ -130,3 +132,39 @@ def test_after_a_good_grant_nothing_is_paced(tmp_path: Path) -> None:
     leasing.hear(ReportAck(epoch=1, seq=report.seq, echo_boot_ms=BootMs(21_000), ttl=TTL), START)
     in_need(leasing, 3)
     assert leasing.report_is_due
+
+
+def shrink(limit: int) -> ShrinkTo:
+    return ShrinkTo(epoch=1, lease=lease_id(ORG), limit=Nanos(limit))
+
+
+def test_who_is_asked_to_give_back_says_so_without_waiting_for_an_answer(tmp_path: Path) -> None:
+    leasing, _ = lent(tmp_path)
+    in_need(leasing, 1)
+    asked = leasing.report(BootMs(5_000))
+    leasing.hear(granting(LENT + 1, 5_000), BootMs(5_010))
+    leasing.stop_waiting(ORG, 1)
+    leasing.hear(shrink(LENT // 2), BootMs(6_000))
+    assert leasing.report_is_due
+    told = leasing.report(BootMs(6_001))
+    assert (told.seq, told.wants) == (asked.seq, ())
+    assert [one.returned for one in told.leases] == [LENT // 2 + 1]
+    assert not leasing.awaits_answer
+
+
+def test_the_last_report_wants_nothing_and_is_answered(tmp_path: Path) -> None:
+    leasing, _ = lent(tmp_path)
+    in_need(leasing, 1)
+    last = leasing.report(BootMs(5_000), last=True)
+    assert (last.seq, last.wants) == (1, ())
+    assert leasing.awaits_answer
+
+
+def test_where_a_report_is_worth_more_it_comes_later(tmp_path: Path) -> None:
+    leasing, _ = lent(tmp_path)
+    ack = ReportAck(epoch=1, seq=1, echo_boot_ms=BootMs(2_000), ttl=DurationMs(TTL + 20_000))
+    leasing.hear(ack, BootMs(2_000))
+    assert leasing.heartbeat == BEAT + 10_000
+    assert leasing.until_beat(BootMs(2_000)) == START + BEAT + 10_000 - 2_000
+    leasing.hear(replace(ack, ttl=TTL), BootMs(3_000))
+    assert leasing.heartbeat == BEAT

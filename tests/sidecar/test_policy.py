@@ -16,6 +16,13 @@ def test_there_is_none_until_one_has_come_and_then_the_newest() -> None:
     assert holder.current is second
 
 
+def test_what_a_policy_names_is_filled_in_once() -> None:
+    holder = PolicyHolder(lambda policy: replace(policy, generation=policy.generation + 6))
+    holder.replace(make_policy())
+    assert holder.current is not None
+    assert holder.current.generation == 7
+
+
 def test_callers_may_name_models_and_aliases_of_tasks() -> None:
     task = TaskProfile(name="rag", default_tier="mid", match=TaskMatch(aliases=("answers", "o1")))
     policy = replace(make_policy(), tasks=(task,))

@@ -80,3 +80,10 @@ def test_all_figures() -> None:
 
 def test_without_figures_the_message_is_the_advice() -> None:
     assert plainly(Reason.UNKNOWN_ROUTE).message == REFUSALS[Reason.UNKNOWN_ROUTE].advice
+
+
+def test_the_gate_that_was_not_passed_is_named() -> None:
+    detail = RefusalDetail(reason=Reason.GATE_FAILED, message="No.", gate="label")
+    assert headers_of(detail)["x-farebox-gate"] == "failed:label"
+    assert headers_of(detail)["x-should-retry"] == "false"
+    assert fields_of(detail) == {"gate": "label"}

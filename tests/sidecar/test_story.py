@@ -1,11 +1,13 @@
 """The story of a call: what its outcome says after attempts, refusals and departures."""
 
 from farebox.core.classify import classify
+from farebox.core.gates import Verdict
 from farebox.core.leases import HoldId
 from farebox.core.money import Nanos
 from farebox.core.reasons import Reason
 from farebox.core.routing import Rejected, Route, route
 from sidecar.attempts import Attempt
+from sidecar.commands import Purpose
 from sidecar.dialects.openai_chat import parse
 from sidecar.events import MoneyHeld
 from sidecar.refusals import RefusalDetail
@@ -34,7 +36,7 @@ def test_a_call_served_at_the_second_attempt() -> None:
     first, second = make_attempt(1), make_attempt(2, "gpt-4o-mini")
     story.add(first, first.end_lost())
     second.collect(answer())
-    story.add(second, second.end_whole())
+    story.add(second, second.end_whole(second.body))
     outcome = story.outcome(status=200, refused=None, caller_gone=False)
     assert (outcome.model, outcome.tier) == ("gpt-4o", "mid")
     assert outcome.response_model == "gpt-4o-mini-2024-07-18"
@@ -65,3 +67,30 @@ def test_a_caller_that_left_has_a_status_of_its_own() -> None:
 def test_an_outcome_has_no_prompt() -> None:
     outcome = make_story().outcome(status=200, refused=None, caller_gone=False)
     assert CALL.prompt not in repr(outcome)
+
+
+def test_what_is_asked_to_judge_an_answer_is_kept_apart() -> None:
+    story = make_story()
+    first, grader = make_attempt(1), make_attempt(2)
+    first.collect(answer())
+    story.add(first, first.end_whole(first.body))
+    grader.collect(answer("90"))
+    story.add_aside(grader, grader.end_whole(grader.body), Purpose.GRADE)
+    story.judge(0, [Verdict("graded", passed=True)])
+    story.gate, story.escalations = "passed", 1
+    outcome = story.outcome(status=200, refused=None, caller_gone=False)
+    assert [one.purpose for one in outcome.attempts] == [Purpose.ANSWER, Purpose.GRADE]
+    assert [len(one.verdicts) for one in outcome.attempts] == [1, 0]
+    assert (outcome.model, outcome.cost) == ("gpt-4o-mini", 54_000)
+    assert (outcome.gate, outcome.escalations) == ("passed", 1)
+
+
+def test_the_answer_that_was_given_is_the_one_that_served() -> None:
+    story = make_story()
+    first, second = make_attempt(1), make_attempt(2, "gpt-4o-mini")
+    for attempt in (first, second):
+        attempt.collect(answer())
+        story.add(attempt, attempt.end_whole(attempt.body))
+    story.serve(first, story.attempts[0])
+    outcome = story.outcome(status=200, refused=None, caller_gone=False)
+    assert (outcome.model, outcome.route) == ("gpt-4o-mini", Reason.CHEAPEST_SUFFICIENT)

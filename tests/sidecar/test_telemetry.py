@@ -4,8 +4,10 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from farebox.core.gates import Verdict
 from farebox.core.money import Nanos
 from farebox.core.reasons import Reason
+from farebox.core.usage import Usage
 from sidecar import telemetry
 from sidecar.telemetry import COUNTERS, Telemetry, outcome_label
 from tests.support.outcomes import ATTEMPT, make_outcome, make_receipt
@@ -107,3 +109,38 @@ def test_how_a_call_went_in_a_word(changes: dict[str, object], label: str) -> No
 
 def test_every_counter_says_what_it_counts() -> None:
     assert all(text.endswith(".") and labels for text, labels in COUNTERS.values())
+
+
+def test_gates_and_escalations_are_counted_by_task() -> None:
+    registry = CollectorRegistry()
+    verdicts = (
+        Verdict("schema", passed=True),
+        Verdict("label", passed=False),
+        Verdict("own", passed=False, ran=False),
+    )
+    first = msgspec.structs.replace(ATTEMPT, verdicts=verdicts, usage=Usage(input=5))
+    outcome = {"attempts": (first, ATTEMPT), "gate": "failed:own", "escalations": 1}
+    make(registry).finished(make_receipt(**outcome))
+    for gate, result in (("schema", "passed"), ("label", "failed"), ("own", "not_run")):
+        labels = {"task": "classification", "gate": gate, "result": result}
+        assert registry.get_sample_value("farebox_gate_checks_total", labels) == 1
+    task = {"task": "classification"}
+    assert registry.get_sample_value("farebox_escalations_total", task) == 1
+
+
+def test_one_attempt_with_gates_is_counted_with_its_verdict() -> None:
+    registry = CollectorRegistry()
+    judged = msgspec.structs.replace(ATTEMPT, verdicts=(Verdict("label", passed=True),))
+    make(registry).finished(make_receipt(attempts=(judged,), gate="passed"))
+    labels = {"task": "classification", "gate": "label", "result": "passed"}
+    assert registry.get_sample_value("farebox_gate_checks_total", labels) == 1
+
+
+def test_tokens_of_every_attempt_are_counted_by_its_model() -> None:
+    registry = CollectorRegistry()
+    first = msgspec.structs.replace(ATTEMPT, model="cheap", usage=Usage(input=5))
+    second = msgspec.structs.replace(ATTEMPT, model="dear", usage=Usage(input=7))
+    make(registry).finished(make_receipt(attempts=(first, second), escalations=1))
+    for model, count in (("cheap", 5), ("dear", 7)):
+        labels = {"model": model, "kind": "input"}
+        assert registry.get_sample_value("farebox_tokens_total", labels) == count

@@ -2,7 +2,8 @@
 
 Fixed windows and lifetimes: a sum. Sliding windows: every stretch of one period. Token buckets:
 every interval between two calls. The one rule: only bills and pools count here, and the most
-generous limit that was ever in force. This module must not know ledgers or leases' counters.
+generous limit that was ever in force; what a call cost that passed a pool by is beyond its limit.
+This module must not know ledgers or leases' counters.
 """
 
 from bisect import insort
@@ -27,6 +28,7 @@ class Bills:
         self._sums: defaultdict[LeaseId, int] = defaultdict(int)
         self._windows: defaultdict[Charge, set[int]] = defaultdict(set)
         self._overruns: defaultdict[Charge, int] = defaultdict(int)
+        self._passed: defaultdict[Charge, int] = defaultdict(int)
         self._sent: defaultdict[Charge, list[tuple[float, int, int]]] = defaultdict(list)
         self.total = 0
 
@@ -38,7 +40,10 @@ class Bills:
             home = self._rules.home(lease)
             self._sums[home] += attempt.cost
             self._windows[lease.charge].add(home.window)
-            self._overruns[lease.charge] += beyond
+            if lease.charge in attempt.passed:
+                self._passed[lease.charge] += attempt.cost
+            else:
+                self._overruns[lease.charge] += beyond
             window = self._rules.window(lease.charge.pool)
             if window is not None and window.type is WindowType.TOKEN_BUCKET:
                 insort(self._sent[lease.charge], (attempt.sent_at, attempt.number, attempt.cost))
@@ -51,11 +56,15 @@ class Bills:
         """What was billed on a (sub-)pool beyond its holds."""
         return self._overruns[charge]
 
+    def passed_of(self, charge: Charge) -> int:
+        """What was billed for calls that passed a (sub-)pool by, which let them."""
+        return self._passed[charge]
+
     def beyond_limit(self, lease: LeaseId, attempt: Attempt) -> str:
         """What is over which limit after a bill; empty when nothing is."""
         charge = lease.charge
         window, limit = self._rules.window(charge.pool), self._rules.limits.get(charge.pool, 0)
-        free = self._overruns[charge]
+        free = self._overruns[charge] + self._passed[charge]
         if window is None:
             return f"nobody knows the pool {charge.pool}"
         if window.type is WindowType.TOKEN_BUCKET:
@@ -88,7 +97,7 @@ class Bills:
     def _beyond_bucket(self, charge: Charge, size: int, attempt: Attempt) -> str:
         """I9: every interval from one call to another that has this call in it."""
         per_s = self._rules.inflows[charge.pool]
-        free = size + self._overruns[charge] + per_s * CLOCK_MS / 1000
+        free = size + self._overruns[charge] + self._passed[charge] + per_s * CLOCK_MS / 1000
         sent = self._sent[charge]
         for first, (begins, _, _) in enumerate(sent):
             if begins > attempt.sent_at:

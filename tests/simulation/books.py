@@ -4,19 +4,21 @@ The one rule: what kind of window a pool has is known here from the pools themse
 the product. This module must not know what is checked.
 """
 
+import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from farebox.core.budgets import Pool
 from farebox.core.leases import LeaseId
-from farebox.core.windows import WindowSpec, WindowType
+from farebox.core.windows import CalendarUnit, WindowSpec, WindowType
+from tests.simulation.calendars import Calendar
+from tests.simulation.limits import inflows_of, sizes_of
 
-HOUR_S = 3_600.0
 SLIDING_STEPS = 60
 """A sliding window moves on in so many steps."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Kept:
     """One lease in the durable ledger."""
 
@@ -25,29 +27,61 @@ class Kept:
     spent: int = 0
 
 
-@dataclass(slots=True)
 class CellKept:
-    """A (sub-)pool in one window (or for ever) in the durable ledger."""
+    """A (sub-)pool in one window (or for ever) in the durable ledger.
 
-    open: dict[tuple[LeaseId, str], Kept] = field(default_factory=dict)
-    closed: int = 0
+    Its sums are kept up with each row; `summed` adds the rows up again.
+    """
+
+    __slots__ = ("_lent", "_outstanding", "_worst", "closed", "open")
+
+    def __init__(self) -> None:
+        self.open: dict[tuple[LeaseId, str], Kept] = {}
+        self.closed = 0
+        self._lent = self._worst = self._outstanding = 0
 
     @property
     def lent(self) -> int:
         """What all of it can cost without overruns."""
-        return self.closed + sum(one.granted - one.returned for one in self.open.values())
+        return self.closed + self._lent
 
     @property
     def worst(self) -> int:
         """As `lent`, with what was spent beyond it."""
-        return self.closed + sum(
-            max(one.granted - one.returned, one.spent) for one in self.open.values()
-        )
+        return self.closed + self._worst
 
     @property
     def outstanding(self) -> int:
         """What is lent and not known to be spent."""
-        return sum(max(0, one.granted - one.returned - one.spent) for one in self.open.values())
+        return self._outstanding
+
+    def put(self, at: tuple[LeaseId, str], kept: Kept) -> None:
+        """Keep a row as it is now."""
+        self._add(self.open.get(at), -1)
+        self.open[at] = kept
+        self._add(kept, 1)
+
+    def drop(self, at: tuple[LeaseId, str]) -> Kept | None:
+        """Take a row out."""
+        kept = self.open.pop(at, None)
+        self._add(kept, -1)
+        return kept
+
+    def _add(self, kept: Kept | None, sign: int) -> None:
+        if kept is not None:
+            lent = kept.granted - kept.returned
+            self._lent += sign * lent
+            self._worst += sign * max(lent, kept.spent)
+            self._outstanding += sign * max(0, lent - kept.spent)
+
+    def summed(self) -> tuple[int, int, int]:
+        """`lent`, `worst` and `outstanding`, added up from the rows."""
+        rows = [(row.granted - row.returned, row.spent) for row in self.open.values()]
+        return (
+            self.closed + sum(lent for lent, _ in rows),
+            self.closed + sum(max(row) for row in rows),
+            sum(max(0, lent - spent) for lent, spent in rows),
+        )
 
 
 class Rules:
@@ -55,6 +89,7 @@ class Rules:
 
     def __init__(self) -> None:
         self._windows: dict[str, WindowSpec] = {}
+        self._starts: tuple[int, ...] = ()
         self.limits: dict[str, int] = {}
         self.inflows: dict[str, float] = {}
 
@@ -63,8 +98,19 @@ class Rules:
         for pool in pools:
             uid = str(pool.uid)
             self._windows[uid] = pool.window
-            self.limits[uid] = max(self.limits.get(uid, 0), size_of(pool))
-            self.inflows[uid] = max(self.inflows.get(uid, 0.0), inflow_of(pool))
+            self.limits[uid] = max(self.limits.get(uid, 0), sizes_of(pool)[1])
+            self.inflows[uid] = max(self.inflows.get(uid, 0.0), inflows_of(pool)[1])
+
+    def go_by(self, calendar: Calendar) -> None:
+        """All windows of calendar units are those of a calendar."""
+        self._starts = calendar.starts
+
+    def is_window(self, lease: LeaseId, ends: int | None) -> bool:
+        """Whether the window of a lease is one of the calendar, where its pool goes by one."""
+        window = self._windows.get(lease.charge.pool)
+        if window is None or not isinstance(window.period, CalendarUnit):
+            return True
+        return ends is not None and (lease.window, ends) in itertools.pairwise(self._starts)
 
     def window(self, uid: str) -> WindowSpec | None:
         """The window of a pool."""
@@ -84,6 +130,8 @@ class Rules:
         window = self._windows.get(lease.charge.pool)
         if window is None or window.type in {WindowType.LIFETIME, WindowType.TOKEN_BUCKET}:
             return None
+        if isinstance(window.period, CalendarUnit):
+            return next(start for start in self._starts if start > lease.window)
         sliding = window.type is WindowType.SLIDING
         return lease.window + period_ms(window) // (SLIDING_STEPS if sliding else 1)
 
@@ -105,21 +153,5 @@ class Rules:
 
 def period_ms(window: WindowSpec) -> int:
     """The period of a window that has one in milliseconds."""
-    assert isinstance(window.period, int), "the simulation has no calendar"
+    assert isinstance(window.period, int), "this window goes by a calendar"
     return int(window.period)
-
-
-def size_of(pool: Pool) -> int:
-    """The most that can be lent of a pool at once: its limit, or the size of its bucket."""
-    burst = pool.window.burst
-    return int(pool.limit if burst is None else burst)
-
-
-def inflow_of(pool: Pool) -> float:
-    """How many n$ a second flow into a pool's bucket; nothing when it is none."""
-    window = pool.window
-    if window.type is not WindowType.TOKEN_BUCKET:
-        return 0.0
-    if window.refill_per_hour is not None:
-        return window.refill_per_hour / HOUR_S
-    return pool.limit * 1000 / period_ms(window)

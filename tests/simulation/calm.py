@@ -12,8 +12,8 @@ from farebox.core.call import Call, Identity
 from farebox.core.leases import LeaseId
 from farebox.core.reasons import Reason
 from farebox.core.tasks import AUTO_MODEL
-from farebox.core.windows import WindowType
-from tests.simulation.books import inflow_of, size_of
+from farebox.core.windows import CalendarUnit, WindowType
+from tests.simulation.limits import inflows_of, sizes_of
 from tests.simulation.oracle import Violation
 from tests.simulation.provider import Manners
 from tests.simulation.sidecars import Sidecar
@@ -48,11 +48,11 @@ class Calm:
         """Heal everything, wait, and look whether money is where it belongs and can be had."""
         world = self._world
         world.calm_down(Manners(answer_max=0.3))
-        self._await(CONNECTED_S_MAX, self._not_connected)
+        self._await(CONNECTED_S_MAX * world.options.slower, self._not_connected)
         self._run(TRAFFIC_S)
         for sidecar in world.sidecars.values():
             sidecar.traffic.on = False
-        beats = 5 * world.options.heartbeat_ms / 1000
+        beats = 5 * world.options.heartbeat_ms_max / 1000
         self._await(QUIET_S_MAX + beats, lambda: self._busy() or self._leak())
         self._check_books()
         self._probe(_call(200, 40), self._is_feasible, "L1", frozenset())
@@ -75,12 +75,18 @@ class Calm:
         if not world.sidecars or any(name not in world.sidecars for name in world.pods()):
             return "L4: a sidecar does not come back"
         for sidecar in world.sidecars.values():
+            if sidecar.process.stopped:
+                return f"L4: the machine of {sidecar.process.name} sleeps on after the faults"
+            if sidecar.leaving:
+                return f"L4: {sidecar.process.name} does not end after the faults"
             if not sidecar.leasing.connected or sidecar.policies.current is None:
                 return f"L4: {sidecar.process.name} is not connected after the faults"
         return ""
 
     def _busy(self) -> str:
         for sidecar in self._world.sidecars.values():
+            if sidecar.lines.waiting:
+                return f"L2: {sidecar.process.name} still has {sidecar.lines.waiting} calls in line"
             if sidecar.open:
                 return f"L2: {sidecar.process.name} still has {len(sidecar.open)} holds"
         return ""
@@ -161,22 +167,32 @@ class Calm:
         """Whether a pool has the money for a probe of each sidecar, now or in its next window."""
         world = self._world
         need = PROBE_WORST * len(world.sidecars)
-        free = size_of(pool) - need
+        free = sizes_of(pool)[0] - need
         charge = Charge(pool.uid, "user-0" if pool.per is Per.USER else "")
         cell = world.oracle.cells[LeaseId(charge, 0)]
         match pool.window.type:
+            case WindowType.FIXED if isinstance(pool.window.period, CalendarUnit):
+                return free >= world.oracle.cells[LeaseId(charge, self._calendar_window())].worst
             case WindowType.FIXED:
                 return free >= 0
             case WindowType.LIFETIME:
                 return free >= cell.worst
             case WindowType.TOKEN_BUCKET:
-                return free >= cell.outstanding and inflow_of(pool) * PROBE_S_MAX / 2 >= need
+                # What was spent beyond the bucket has to flow in before anything else.
+                used = cell.outstanding + world.oracle.beyond(LeaseId(charge, 0))
+                return free >= used and inflows_of(pool)[0] * PROBE_S_MAX / 2 >= need
             case WindowType.SLIDING:
                 # What still counts of older windows is not worked out here.
                 counted = (
                     one.worst for lease, one in world.oracle.cells.items() if lease.charge == charge
                 )
                 return free >= sum(counted)
+
+    def _calendar_window(self) -> int:
+        """The start of the calendar window that is now; the next is far away."""
+        calendar = self._world.options.calendar
+        assert calendar is not None, "there is a window of one"
+        return max(start for start in calendar.starts if start <= self._world.utc_ms)
 
     def _is_definite(self) -> bool:
         """Whether an answer does not depend on money that flows in."""

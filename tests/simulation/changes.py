@@ -6,6 +6,7 @@ writes something else than it was told is seen. This module must not know what i
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 import msgspec
 
@@ -20,13 +21,14 @@ from farebox.core.leases import LeaseId
 
 @dataclass(frozen=True, slots=True)
 class RowIs:
-    """An open lease of a holder."""
+    """An open lease of a holder. `ends`: when its window does; None, never."""
 
     lease: LeaseId
     holder: str
     granted: int
     returned: int
     spent: int
+    ends: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,8 @@ def of_writes(writes: Sequence[Write], tables: Tables) -> list[Change]:
     for write in writes:
         match write:
             case PutAccount():
-                changes.append(
-                    RowIs(write.lease, write.holder, write.granted, write.returned, write.spent)
-                )
+                money = write.granted, write.returned, write.spent
+                changes.append(RowIs(write.lease, write.holder, *money, write.window_ends))
             case CloseAccount():
                 changes.append(RowGone(write.lease, write.holder))
                 changes.append(TotalIs(write.total, tables.closed[write.total].spent))
@@ -91,6 +92,7 @@ class EtcdReader:
         self._keys = keys
         self._rows: dict[bytes, RowGone | TotalGone] = {}
         self._redo: dict[bytes, bytes] = {}
+        self._redone: set[bytes] = set()
 
     def of_ops(self, ops: Iterable[Op]) -> list[Change]:
         """The changes of a transaction, with those that a redo record in it has decided."""
@@ -100,7 +102,7 @@ class EtcdReader:
                 case Put():
                     changes += self._put(op)
                 case Delete(end=None):
-                    gone = self._rows.pop(op.key, None)
+                    gone = self._rows.pop(op.key, None) or self._never_there(op.key)
                     changes += [] if gone is None else [gone]
                 case Delete(end=end):
                     for key in [key for key in self._rows if end and op.key <= key < end]:
@@ -114,6 +116,17 @@ class EtcdReader:
         begun = [op for op in ops if isinstance(op, Put) and op.key == self._keys.epoch]
         return int(begun[0].value) if begun else None
 
+    def _never_there(self, key: bytes) -> RowGone | None:
+        """The lease of a row that was opened and closed in one commit, by its key alone.
+
+        What a redo record has decided was counted with it, and is carried out afterwards.
+        """
+        if key in self._redone or not key.startswith(self._keys.accounts):
+            return None
+        parts = key.removeprefix(self._keys.accounts).decode().split("/")
+        pool, name, window, holder = map(unquote, parts)
+        return RowGone(LeaseId(Charge(PoolUid(pool), name), int(window)), holder)
+
     def _put(self, put: Put) -> list[Change]:
         keys = self._keys
         if put.key.startswith(keys.accounts):
@@ -121,7 +134,7 @@ class EtcdReader:
             lease = _lease(row)
             self._rows[put.key] = RowGone(lease, row["holder"])
             money = row["granted"], row["returned"], row["spent"]
-            return [RowIs(lease, row["holder"], *money)]
+            return [RowIs(lease, row["holder"], *money, row["window_ends"])]
         if put.key.startswith(keys.closed):
             row = msgspec.json.decode(put.value)
             self._rows[put.key] = TotalGone(_lease(row))
@@ -133,7 +146,9 @@ class EtcdReader:
             parts = sorted(self._redo)
             decided = [ops for part in parts for ops in read_redo(self._redo[part])]
             self._redo.clear()
-            return [change for ops in decided for change in self.of_ops(ops)]
+            changes = [change for ops in decided for change in self.of_ops(ops)]
+            self._redone = {op.key for ops in decided for op in ops if isinstance(op, Delete)}
+            return changes
         if put.key.startswith(keys.redo):
             self._redo[put.key] = put.value
         return []

@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from farebox.core.instant import UtcMs
 from tests.simulation.options import Fault
-from tests.simulation.pools import again, reparented, with_limit, without
+from tests.simulation.pools import again, overridden, reparented, with_limit, without
 from tests.simulation.sidecars import Copy, Sidecar
 from tests.simulation.world import CONTROLLERS, ETCD, World
 
@@ -28,6 +29,7 @@ class Trouble:
         self._pods = world.options.sidecars
         self._deleted = 0
         self._copies: dict[str, Copy] = {}
+        world.sidecar_left = self._left
         makers: dict[Fault, Callable[[], bool]] = {
             Fault.KILL_SIDECAR: self._kill_sidecar,
             Fault.LOSE_POD: self._lose_pod,
@@ -52,6 +54,8 @@ class Trouble:
             Fault.RAISE: lambda: self._change_limit(self._rng.choice((1.5, 3.0))),
             Fault.DELETE: self._delete,
             Fault.REPARENT: self._reparent,
+            Fault.OVERRIDE: self._override,
+            Fault.GOODBYE: self._leave,
         }
         # In the order of the enumeration: that of a set would differ between runs.
         self._makers = [
@@ -74,18 +78,19 @@ class Trouble:
             if make():
                 world.counts[fault] += 1
 
-    async def keep_controllers(self) -> None:
-        """Start a controller after a while whenever too few run."""
+    def keep_controllers(self) -> None:
+        """Start a controller a while after one has died, for ever."""
+        self._world.controller_died = self._start_later
+
+    def _start_later(self) -> None:
+        wait = 0.1 + self._rng.uniform(0.0, DOWN_S_MAX)
+        self._world.loop.after(wait, self._start_controller, None)
+
+    def _start_controller(self) -> None:
         world = self._world
-        wanted = 2 if world.options.shared else 1
-        while True:
-            await asyncio.sleep(0.1)
-            if len(world.controllers) >= wanted:
-                continue
-            await asyncio.sleep(self._rng.uniform(0.0, DOWN_S_MAX))
-            down = [name for name in CONTROLLERS if name not in world.controllers]
-            if len(world.controllers) < wanted:
-                world.start_controller(self._rng.choice(down))
+        down = [name for name in CONTROLLERS if name not in world.controllers]
+        if len(world.controllers) < (2 if world.options.shared else 1):
+            world.start_controller(self._rng.choice(down))
 
     # Sidecars.
 
@@ -107,16 +112,35 @@ class Trouble:
         self._restart_later(found.process.name)
         return True
 
+    def _leave(self) -> bool:
+        """A sidecar is asked to end; it is counted when it has."""
+        found = self._pick()
+        if found is not None:
+            found.process.start(found.leave())
+        return False
+
     def _lose_pod(self) -> bool:
         """The machine is gone with its journal; a new pod comes elsewhere."""
         found = self._pick()
         if found is None:
             return False
         self._lose(found, silently=self._rng.random() < 0.7)
+        self._add_pod()
+        return True
+
+    def _add_pod(self) -> None:
         self._pods += 1
         self._world.add_host(f"pod-{self._pods}")
         self._restart_later(f"pod-{self._pods}")
-        return True
+
+    def _left(self, sidecar: Sidecar) -> None:
+        """A sidecar has ended as it was asked to: it starts again, or its pod goes for good."""
+        self._world.loop.after(0.0, sidecar.process.kill, None)
+        if self._rng.random() < 0.5:
+            self._restart_later(sidecar.process.name)
+        else:
+            del self._world.hosts[sidecar.process.name]
+            self._add_pod()
 
     def _lose(self, sidecar: Sidecar, *, silently: bool) -> None:
         world = self._world
@@ -315,6 +339,18 @@ class Trouble:
             return False
         uid = self._rng.choice(sorted(world.pools))
         world.change_pools(with_limit(world.pools, uid, factor))
+        return True
+
+    def _override(self) -> bool:
+        """Another limit for a while, by the clock."""
+        world = self._world
+        if not world.pools:
+            return False
+        uid = self._rng.choice(sorted(world.pools))
+        factor = self._rng.choice((0.0, 0.3, 3.0))
+        lasts_ms = int(1000 * world.options.slower * self._rng.uniform(0.2, 6.0))
+        until = UtcMs(world.utc_ms + lasts_ms)
+        world.change_pools(overridden(world.pools, uid, factor, until))
         return True
 
     def _delete(self) -> bool:

@@ -25,6 +25,9 @@ CALLBACKS_MAX: Final = 400_000
 """A run that needs more is taken to be in a loop without end."""
 
 
+_ALWAYS_DUE: Final = float("-inf")
+
+
 class Stuck(Exception):
     """Callbacks go on and on while time stands still."""
 
@@ -36,7 +39,7 @@ class Killed(BaseException):
 class Handle:
     """One callback to come. asyncio only cancels it and asks whether it was."""
 
-    __slots__ = ("_args", "_callback", "_context", "due", "process")
+    __slots__ = ("args", "callback", "context", "due", "process")
 
     def __init__(
         self,
@@ -47,25 +50,20 @@ class Handle:
         due: float,
     ) -> None:
         """`due` is on the clock of the process's machine, or global without a process."""
-        self._callback = callback
-        self._args = args
-        self._context = context
+        self.callback = callback
+        self.args = args
+        self.context = context
         self.process = process
         self.due = due
 
     def cancel(self) -> None:
-        self._callback, self._args = None, ()
+        self.callback, self.args = None, ()
 
     def cancelled(self) -> bool:
-        return self._callback is None
+        return self.callback is None
 
     def when(self) -> float:
         return self.due
-
-    def run(self) -> None:
-        """Do it, unless it was cancelled."""
-        if self._callback is not None:
-            self._context.run(self._callback, *self._args)
 
 
 class SimTask(asyncio.Task[Any]):
@@ -97,13 +95,13 @@ class Process:
         self._loop = loop
         self._held: list[Handle] = []
         self._tasks: list[asyncio.Task[Any]] = []
-        self._context = Context()
-        self._context.run(CURRENT.set, self)
+        self.context = Context()
+        self.context.run(CURRENT.set, self)
 
     def start(self, work: Coroutine[Any, Any, _T]) -> "asyncio.Task[_T]":
         """Run a coroutine in this process."""
-        task = self._loop.create_task(work, context=self._context.copy())
-        task.add_done_callback(self._ended, context=self._context)
+        task = self._loop.create_task(work, context=self.context.copy())
+        task.add_done_callback(self._ended, context=self.context)
         return task
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
@@ -113,7 +111,7 @@ class Process:
 
     def call(self, callback: Callable[..., object], *args: object) -> None:
         """Have a callback run in this process as soon as it may run at all."""
-        self._loop.call_soon(callback, *args, context=self._context)
+        self._loop.call_soon(callback, *args, context=self.context)
 
     def keep(self, task: asyncio.Task[Any]) -> None:
         """Hold a task until the run is over, so that none of a killed process is ever collected.
@@ -162,6 +160,9 @@ class SimLoop:
         self._ready: deque[Handle] = deque()
         self._timers: list[tuple[float, int, Handle]] = []
         self._order = itertools.count()
+        # This loop as asyncio names it; what is not written below, nobody here asks for.
+        self._named = cast("asyncio.AbstractEventLoop", self)
+        self._no_process = Context()
 
     # What asyncio asks of a loop.
 
@@ -199,7 +200,7 @@ class SimLoop:
         return handle
 
     def create_future(self) -> "asyncio.Future[Any]":
-        return asyncio.Future(loop=self._as_loop())
+        return asyncio.Future(loop=self._named)
 
     def create_task(
         self,
@@ -209,14 +210,14 @@ class SimLoop:
         context: Context | None = None,
     ) -> "asyncio.Task[_T]":
         context = copy_context() if context is None else context
-        task = SimTask(coro, loop=self._as_loop(), name=name, context=context)
+        task = SimTask(coro, loop=self._named, name=name, context=context)
         process = context.get(CURRENT)
         if process is not None:
             process.keep(task)
         return task
 
-    def get_debug(self) -> bool:
-        return False
+    get_debug = staticmethod(bool)
+    """No, without a word of Python: every future that is made asks."""
 
     def is_running(self) -> bool:
         return True
@@ -245,13 +246,9 @@ class SimLoop:
 
     # What the simulation asks of it.
 
-    def _as_loop(self) -> asyncio.AbstractEventLoop:
-        """This loop as asyncio names it; what is not written above, nobody here asks for."""
-        return cast("asyncio.AbstractEventLoop", self)
-
     def run_until(self, end: float) -> None:
         """Let time pass until `end`, whatever waits then. Raises Stuck."""
-        asyncio._set_running_loop(self._as_loop())
+        asyncio._set_running_loop(self._named)
         try:
             self._work(end)
         finally:
@@ -259,18 +256,10 @@ class SimLoop:
 
     def after(self, delay: float, callback: Callable[[], object], process: Process | None) -> None:
         """Have a callback run in a process (None: outside all) after a true delay."""
-        if process is None:
-            context = Context()
-            heapq.heappush(
-                self._timers,
-                (
-                    self.now + delay,
-                    next(self._order),
-                    Handle(callback, (), context, None, self.now + delay),
-                ),
-            )
-        else:
-            self.after(delay, lambda: process.call(callback), None)
+        context = self._no_process if process is None else process.context
+        # True time is due on every machine, also on one that sleeps.
+        handle = Handle(callback, (), context, process, _ALWAYS_DUE)
+        heapq.heappush(self._timers, (self.now + delay, next(self._order), handle))
 
     def make_ready(self, handles: list[Handle]) -> None:
         """Put callbacks back in line."""
@@ -282,44 +271,54 @@ class SimLoop:
         heapq.heappush(self._timers, (max(due, self.now), next(self._order), handle))
 
     def _work(self, end: float) -> None:
+        timers, ready = self._timers, self._ready
         while True:
-            self._run_ready()
-            if not self._timers or self._timers[0][0] > end:
+            if ready:
+                self._run_ready()
+            if not timers or timers[0][0] > end:
                 self.now = end
                 return
-            self.now, _, handle = heapq.heappop(self._timers)
-            if handle.cancelled():
+            at, _, handle = heapq.heappop(timers)
+            if handle.callback is None:
                 continue
-            process = handle.process
-            if process is not None and not process.host.is_due(handle.due, self.now):
+            self.now, process = at, handle.process
+            if process is not None and not process.host.is_due(handle.due, at):
                 # The machine slept meanwhile, so its timers stood still.
                 self._push(handle)
             else:
-                self._ready.append(handle)
+                ready.append(handle)
 
     def _run_ready(self) -> None:
         ready = self._ready
         while ready:
             handle = ready.popleft()
-            process = handle.process
+            callback, process = handle.callback, handle.process
+            if callback is None:
+                continue
             if process is None:
-                handle.run()
-                continue
-            if not process.alive:
-                continue
-            if process.stopped:
+                handle.context.run(callback, *handle.args)
+            elif process.stopped:
                 process.hold_back(handle)
-                continue
-            try:
-                handle.run()
-            except Killed:
-                continue
-            except Exception as error:  # noqa: BLE001  judged by whoever runs the simulation
-                self.failures.append(error)
-            if self.failures:
-                raise self.failures[0]
-            self.callbacks += 1
-            if self.callbacks > CALLBACKS_MAX:
-                raise Stuck(f"{CALLBACKS_MAX} callbacks by {self.now:.3f} s")
-            if process.ran is not None and process.alive:
-                process.ran()
+            elif process.alive:
+                self._run(process, handle.context, callback, handle.args)
+
+    def _run(
+        self,
+        process: Process,
+        context: Context,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+    ) -> None:
+        try:
+            context.run(callback, *args)
+        except Killed:
+            return
+        except Exception as error:  # noqa: BLE001  judged by whoever runs the simulation
+            self.failures.append(error)
+        if self.failures:
+            raise self.failures[0]
+        self.callbacks += 1
+        if self.callbacks > CALLBACKS_MAX:
+            raise Stuck(f"{CALLBACKS_MAX} callbacks by {self.now:.3f} s")
+        if process.ran is not None and process.alive:
+            process.ran()

@@ -52,6 +52,7 @@ class Network:
         self.listeners: dict[str, tuple[Process, Handler]] = {}
         self.streams: list[Stream] = []
         self.heard: Callable[[Process], None] = lambda _: None
+        self.ended_in_order: set[Process] = set()
         self._cut: set[tuple[str, str]] = set()
         self._unnoticed: list[Callable[[], None]] = []
 

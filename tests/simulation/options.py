@@ -10,12 +10,14 @@ import random
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
+from tests.simulation.calendars import CALENDARS, Calendar
+from tests.simulation.hosts import START_UTC_MS
 from tests.simulation.links import Line
 from tests.simulation.provider import Manners
 
 
 class Fault(enum.StrEnum):
-    """What may go wrong, each of it while everything else goes on."""
+    """What may go wrong or be out of the ordinary, each of it while everything else goes on."""
 
     KILL_SIDECAR = "sidecar killed"
     LOSE_POD = "pod lost"
@@ -49,6 +51,11 @@ class Fault(enum.StrEnum):
     LATE = "answers late"
     LOST_ANSWER = "answers lost"
     REFUSE = "provider refuses"
+    SHADOW = "calls past a pool that only records"
+    ALLOW = "calls past a pool while nobody can be asked"
+    DEFER = "calls in a waiting line"
+    OVERRIDE = "limit overridden for a while"
+    GOODBYE = "sidecar ended in order"
 
 
 class Shape(enum.StrEnum):
@@ -58,6 +65,7 @@ class Shape(enum.StrEnum):
     FIXED = "fixed"
     SLIDING = "sliding"
     BUCKET = "token bucket"
+    CALENDAR = "calendar"
     MIXED = "mixed"
 
 
@@ -71,13 +79,20 @@ FAULTS_RANDOM: Final = 0.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Everything that a seed decides before time begins. Times in seconds, money in n$."""
+    """Everything that a seed decides before time begins. Times in seconds, money in n$.
+
+    `slower`: how much longer everything takes than in most seeds. `utc_off_ms`: how far the clocks
+    are from where they usually begin.
+    """
 
     seed: int
     faults: frozenset[Fault]
     shape: Shape
     sidecars: int
     users: int
+    slower: int
+    calendar: Calendar | None
+    utc_off_ms: int
     safety_s: float
     pause_s: float
     heartbeat_ms: int
@@ -92,6 +107,16 @@ class Options:
     line: Line = field(default_factory=Line)
     manners: Manners = field(default_factory=Manners)
 
+    @property
+    def heartbeat_ms_max(self) -> int:
+        """How long a heartbeat gets: so few sidecars are many here."""
+        return self.heartbeat_ms * 3 // 2
+
+    @property
+    def ttl_ms_max(self) -> int:
+        """How long a holder may spend at most after it was heard."""
+        return self.ttl_ms + 2 * (self.heartbeat_ms_max - self.heartbeat_ms)
+
     def text(self) -> str:
         """All of it in one line."""
         fields = asdict(self) | {"faults": sorted(self.faults)}
@@ -105,23 +130,33 @@ def options_of(seed: int) -> Options:
     faults = frozenset(fault for fault in Fault if rng.random() < share)
     heartbeat = rng.choice((500, 1_000, 1_000))
     shape = rng.choice(list(Shape))
-    # A sliding window is at least a minute long: the same number of calls and faults, spread.
+    # A sliding window is at least a minute long: as many calls, faults and heartbeats, spread.
     slower = SLOWER if shape is Shape.SLIDING else 1
+    safety = slower * rng.choice((4.0, 8.0, 14.0))
+    period = rng.choice((3_000, 6_000, 12_000))
+    calendar = rng.choice(CALENDARS) if shape is Shape.CALENDAR else None
+    # The clocks of the calendar's zone are set while there are faults.
+    off = rng.randrange(period)
+    if calendar is not None:
+        off = calendar.change - START_UTC_MS - int(1000 * rng.uniform(0.5, safety - 0.5))
     return Options(
         seed=seed,
         faults=faults,
         shape=shape,
         sidecars=rng.choice((2, 2, 2, 3)),
         users=rng.choice((1, 2, 4)),
-        safety_s=slower * rng.choice((4.0, 8.0, 14.0)),
+        slower=slower,
+        calendar=calendar,
+        utc_off_ms=off,
+        safety_s=safety,
         pause_s=slower * rng.choice((0.5, 1.0, 2.0)),
-        heartbeat_ms=heartbeat,
-        ttl_ms=heartbeat * 3,
-        period_ms=rng.choice((3_000, 6_000, 12_000)),
+        heartbeat_ms=slower * heartbeat,
+        ttl_ms=slower * heartbeat * 3,
+        period_ms=period,
         limit=rng.choice((3_000_000, 10_000_000, 40_000_000, 150_000_000)),
         depth=rng.choice((1, 2, 2, 3)),
         shared=rng.random() < SHARED,
-        election_ttl_s=rng.choice((1, 2)),
+        election_ttl_s=slower * rng.choice((1, 2)),
         reserve=rng.choice((0, 0, 0, 20, 50)),
         fault_pause_s=slower * rng.choice((0.3, 0.7, 1.5)),
         line=_line(faults, rng),

@@ -7,11 +7,12 @@ what is judged. This module must not know how anything came about.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from farebox.core.budgets import Charge
 from farebox.core.leases import Lease, LeaseId
 from farebox.core.windows import WindowType
+from farebox.wire.messages import Goodbye
 from tests.simulation.bills import Bills
 from tests.simulation.books import CellKept, Kept, Rules
 from tests.simulation.changes import Change, LevelIs, RowGone, RowIs, TotalGone, TotalIs
@@ -37,12 +38,22 @@ class Going:
     """What a controller went by when it decided: the highest limits since, and its own time.
 
     `passing` are pools that were deleted or made meanwhile: it may have decided without them.
+    `after` says when overrides end, and what the limits are then: what is lent ahead of a window
+    goes by the limit that holds when it begins.
     """
 
     limits: Mapping[str, int]
     passing: frozenset[str]
     utc_ms: int
     epoch: int
+    after: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def limit_of(self, home: LeaseId) -> int:
+        """The limit that a cell is under."""
+        pool = home.charge.pool
+        limit = self.limits.get(pool, 0)
+        ends, later = self.after.get(pool, (home.window + 1, 0))
+        return max(limit, later) if home.window >= ends else limit
 
 
 class Oracle:
@@ -53,8 +64,9 @@ class Oracle:
     ) -> None:
         """`bills` is the provider's ledger as the judge adds it up.
 
-        With `overtaking` messages a report may come after its lease was closed by a later one; the
-        ledger then counts the lease once more, which is too much and so the safe side.
+        With `overtaking` messages a report may come after its lease was closed by a later one; of a
+        window that ends, the ledger may then count the lease once more, which is too much and so
+        the safe side.
         """
         self.again: defaultdict[LeaseId, int] = defaultdict(int)
         self.counted_again: set[tuple[LeaseId, str]] = set()
@@ -67,6 +79,8 @@ class Oracle:
         self.said: defaultdict[tuple[LeaseId, str], Said] = defaultdict(Said)
         self.heard: dict[str, float] = {}
         self.lost: set[str] = set()
+        self.passed: defaultdict[tuple[LeaseId, str], int] = defaultdict(int)
+        self._passed_at: defaultdict[LeaseId, int] = defaultdict(int)
         self.epoch = 0
         self.commits = self.grants = self.closed = 0
         # A holder's clock may run 1 % slow, which is more than the terms allow for.
@@ -99,6 +113,7 @@ class Oracle:
         for change in changes:
             home = self.rules.home(change.lease)
             self._take(self.cells[home], change, gone[home])
+            self._check_window(change, going)
         self._check_levels(changes, going)
         for home, (lent, closed) in before.items():
             if home in forgotten:
@@ -113,7 +128,7 @@ class Oracle:
             case RowIs():
                 self._put(cell, change)
             case RowGone():
-                kept = cell.open.pop((change.lease, change.holder), None) or Kept()
+                kept = cell.drop((change.lease, change.holder)) or Kept()
                 gone.append((change, kept))
             case TotalIs():
                 cell.closed = change.spent
@@ -122,10 +137,12 @@ class Oracle:
 
     def _put(self, cell: CellKept, row: RowIs) -> None:
         at = row.lease, row.holder
-        if self._overtaking and at not in cell.open and self.durable[at]:
+        ends = self.rules.ends(row.lease) is not None
+        twice = (self._overtaking and ends) or self.passed[at]
+        if twice and at not in cell.open and self.durable[at]:
             self.again[self.rules.home(row.lease)] += row.granted - row.returned
             self.counted_again.add(at)
-        kept = cell.open.setdefault(at, Kept())
+        kept = cell.open.get(at) or Kept()
         now = Kept(row.granted, row.returned, row.spent)
         said = self.said[at]
         if now.returned > said.returned and row.holder not in self.lost:
@@ -140,17 +157,32 @@ class Oracle:
             )
         self._must_grow(row.lease, row.holder, kept, now)
         self.grants += now.granted > kept.granted
-        cell.open[at] = now
+        cell.put(at, now)
         self.durable[at] = max(self.durable[at], row.granted)
 
+    def _check_window(self, change: Change, going: Going) -> None:
+        """What is left of a deleted pool's windows is nobody's guess."""
+        pool = change.lease.charge.pool
+        if not isinstance(change, RowIs) or pool in going.passing or pool not in going.limits:
+            return
+        if not self.rules.is_window(change.lease, change.ends):
+            raise Violation(f"I9: no window of the calendar is {change.lease} until {change.ends}")
+
     def _check_closed(self, home: LeaseId, rise: int, gone: Sequence[tuple[RowGone, Kept]]) -> None:
-        """What closes takes with it at least what was spent or is held, at most what was lent."""
+        """What closes takes with it at least what was spent or is held, at most what was lent.
+
+        A call that passes a pool may be booked on a lease while that is closed: it needs none.
+        """
         least = most = 0
         for row, kept in gone:
-            said = self.said[row.lease, row.holder]
+            said, passed = self.said[row.lease, row.holder], self.passed[row.lease, row.holder]
             used = said.spent + said.reserved
-            least += kept.spent if row.holder in self.lost else used
+            least += kept.spent if row.holder in self.lost else max(kept.spent, used - passed)
             most += max(used, kept.granted - kept.returned, kept.spent)
+            if passed and kept == Kept():
+                # Told once more, by such a call or by an old message of one: it counts twice.
+                most += passed
+                self.again[home] += rise
         self.closed += len(gone)
         if not least <= rise <= most:
             raise Violation(
@@ -170,14 +202,18 @@ class Oracle:
         )
 
     def _check_lent(self, home: LeaseId, before: int, going: Going) -> None:
-        limit = going.limits.get(home.charge.pool, 0)
+        limit = going.limit_of(home)
         lent = self._lent(home, going)
-        beyond = self.bills.overrun_of(home.charge) + self.again[home]
+        beyond = self.beyond(home)
         if lent > limit + beyond and lent > before + beyond:
             raise Violation(
                 f"I1: {home} is lent {lent} n$ after {before}, over a limit of {limit} n$ "
-                f"(overruns {beyond})"
+                f"(beyond it {beyond})"
             )
+
+    def beyond(self, home: LeaseId) -> int:
+        """What a cell may be over its limit by: what cost more than its hold, or passed it by."""
+        return self.bills.overrun_of(home.charge) + self.again[home] + self._passed_at[home]
 
     def _check_levels(self, changes: Sequence[Change], going: Going) -> None:
         """I9 where it begins: what a bucket can lend and what is lent are together within it."""
@@ -235,7 +271,8 @@ class Oracle:
                 f"{durable}"
             )
         over = lease.spent + lease.reserved - (lease.granted - lease.returned)
-        if over > (self.bills.overrun_of(lease.id.charge) if overruns else 0):
+        beyond = self.bills.overrun_of(lease.id.charge) if overruns else 0
+        if over > beyond + self.passed[lease.id, holder]:
             raise Violation(f"I2: {holder} holds {over} n$ of {lease.id} more than it was lent")
         if seen is not None and (
             lease.returned < seen.returned
@@ -244,12 +281,28 @@ class Oracle:
         ):
             raise Violation(f"a counter of {lease} falls in the journal of {holder}: was {seen}")
 
+    def left(self, holder: str, word: Goodbye) -> None:
+        """A holder's goodbye was answered: the ledger has all that it says."""
+        for item in word.leases:
+            kept = self.cells[self.rules.home(item.lease)].open.get((item.lease, holder))
+            if kept is not None and (kept.returned < item.returned or kept.spent < item.spent):
+                raise Violation(f"G1: the last word of {holder} was {item}, the ledger has {kept}")
+
     # The calls.
+
+    def passes(self, attempt: Attempt, holder: str) -> None:
+        """A call is booked on leases without the money, of pools that let it."""
+        for lease in attempt.leases:
+            if lease.charge in attempt.passed:
+                most = max(attempt.worst, attempt.cost)
+                self.passed[lease, holder] += most
+                self._passed_at[self.rules.home(lease)] += most
 
     def dispatched(self, attempt: Attempt, now: float, *, late: bool) -> None:
         """A call leaves; `late`, its process was stopped after the last check."""
         heard = self.heard.get(attempt.sidecar, -1e9)
-        if not late and attempt.leases and now > heard + self._ttl_s:
+        checked = any(lease.charge not in attempt.passed for lease in attempt.leases)
+        if not late and checked and now > heard + self._ttl_s:
             raise Violation(
                 f"TTL: {attempt.sidecar} sends at {now:.3f} s, last heard at {heard:.3f} s"
             )
@@ -273,5 +326,6 @@ class Oracle:
             home = self.rules.home(lease)
             billed = self.bills.of(home)
             worst = self.cells[home].worst
-            if billed > worst + self.bills.overrun_of(lease.charge):
+            beyond = self.bills.overrun_of(lease.charge) + self.bills.passed_of(lease.charge)
+            if billed > worst + beyond:
                 raise Violation(f"I6: {billed} n$ billed on {home}, the ledger has {worst}")

@@ -9,17 +9,29 @@ import random
 from dataclasses import replace
 from typing import Final
 
-from farebox.core.budgets import Per, Pool, PoolUid, Reserve
-from farebox.core.instant import DurationMs
+from farebox.core.budgets import (
+    Mode,
+    OnExhausted,
+    Override,
+    Per,
+    Pool,
+    PoolUid,
+    Reserve,
+    WhenDisconnected,
+)
+from farebox.core.instant import DurationMs, UtcMs
 from farebox.core.money import Nanos
 from farebox.core.tiers import Catalogue
 from farebox.core.windows import LIFETIME, WindowSpec, WindowType
 from farebox.manifests.resources import Resources
-from tests.simulation.options import Options, Shape
+from tests.simulation.options import Fault, Options, Shape
 from tests.support.policies import TASKS, TIERS
 
 NAMES: Final = ("org", "team", "people")
 LIMIT_MIN: Final = 200_000
+
+LENIENT_SHARE: Final = 0.5
+"""Of the pools, where some are lenient at all."""
 
 SLIDING_MS: Final = 60_000
 """The shortest there is: steps of a second."""
@@ -44,6 +56,7 @@ def first_pools(options: Options, rng: random.Random) -> dict[PoolUid, Pool]:
             parent=parent,
             reserve=_reserve(options, rng),
         )
+        pool = _lenient(pool, options, rng)
         pools[pool.uid] = pool
         parent = pool.uid
     return pools
@@ -52,6 +65,21 @@ def first_pools(options: Options, rng: random.Random) -> dict[PoolUid, Pool]:
 def _reserve(options: Options, rng: random.Random) -> Reserve | None:
     here = options.reserve and rng.random() < 0.6
     return Reserve(percent=options.reserve) if here else None
+
+
+def _lenient(pool: Pool, options: Options, rng: random.Random) -> Pool:
+    """Some pools only record, let pass while nobody can be asked, or let calls wait in line."""
+    downgrade, defer, reject = OnExhausted.DOWNGRADE, OnExhausted.DEFER, OnExhausted.REJECT
+    if Fault.SHADOW in options.faults and rng.random() < LENIENT_SHARE:
+        pool = replace(pool, mode=Mode.SHADOW)
+    if Fault.ALLOW in options.faults and rng.random() < LENIENT_SHARE:
+        pool = replace(pool, when_disconnected=WhenDisconnected.ALLOW)
+    if Fault.DEFER in options.faults:
+        # A call waits in line only where every pool that is short of money lets it.
+        order = rng.choice(((downgrade, defer, reject), (defer, downgrade, reject)))
+        wait = DurationMs(options.slower * rng.choice((300, 1_000, 3_000)))
+        pool = replace(pool, on_exhausted=order, defer_for=wait)
+    return pool
 
 
 def _window(options: Options, rng: random.Random) -> WindowSpec:
@@ -71,6 +99,11 @@ def _window(options: Options, rng: random.Random) -> WindowSpec:
             return sliding
         case Shape.BUCKET:
             return bucket
+        case Shape.CALENDAR:
+            assert options.calendar is not None, "this shape has one"
+            return WindowSpec(
+                type=WindowType.FIXED, period=options.calendar.unit, zone=options.calendar.zone
+            )
         case Shape.MIXED:
             return rng.choice((fixed, LIFETIME, bucket))
 
@@ -85,6 +118,15 @@ def with_limit(pools: dict[PoolUid, Pool], uid: PoolUid, factor: float) -> dict[
     pool = pools[uid]
     limit = Nanos(int(pool.limit * factor))
     return pools | {uid: replace(pool, limit=limit, generation=pool.generation + 1)}
+
+
+def overridden(
+    pools: dict[PoolUid, Pool], uid: PoolUid, factor: float, until: UtcMs
+) -> dict[PoolUid, Pool]:
+    """Another limit for one pool until an instant."""
+    pool = pools[uid]
+    override = Override(limit=Nanos(int(pool.limit * factor)), until=until)
+    return pools | {uid: replace(pool, override=override, generation=pool.generation + 1)}
 
 
 def without(pools: dict[PoolUid, Pool], uid: PoolUid) -> dict[PoolUid, Pool]:

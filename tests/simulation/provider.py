@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from farebox.core.budgets import Charge
 from farebox.core.leases import LeaseId
 from tests.simulation.kernel import Process, SimLoop
 
@@ -19,12 +20,15 @@ from tests.simulation.kernel import Process, SimLoop
 class Attempt:
     """One call on its way to the provider. `worst` is what the caller holds for it, in n$.
 
-    `late`: its process was stopped between the last check and the sending.
+    `leases` is where it is booked. `passed` are (sub-)pools that let it pass without the money: it
+    is booked there if there is a lease. `late`: its process was stopped between the last check and
+    the sending.
     """
 
     number: int
     sidecar: str
     leases: tuple[LeaseId, ...]
+    passed: frozenset[Charge] = frozenset()
     worst: int
     cost: int
     sent_at: float

@@ -14,7 +14,7 @@ import grpc
 import grpc.aio
 
 from tests.simulation.kernel import CURRENT
-from tests.simulation.links import Inbox, Network, Stream, error_of
+from tests.simulation.links import END, Inbox, Network, Stream, error_of
 
 
 class ServerEnd:
@@ -60,15 +60,20 @@ class ClientEnd:
 
     async def read(self) -> Any:
         self._open()
-        return await self._inbox.get()
+        message = await self._inbox.get()
+        if message is END and self._process is not None:
+            self._network.ended_in_order.add(self._process)
+        return message
 
     async def write(self, message: Any) -> None:
         self._open()
         if self._inbox.over or self._closed:
             raise asyncio.InvalidStateError("the stream is over")
         stream = self._stream
+        if message.HasField("goodbye") and self._process is not None:
+            self._network.ended_in_order.discard(self._process)
         if stream is not None:
-            exempt = message.HasField("hello")
+            exempt = message.HasField("hello") or message.HasField("goodbye")
             stream.up.send(lambda: stream.server_inbox.put(message), exempt=exempt)
 
     async def done_writing(self) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tests.simulation.calm import Calm
-from tests.simulation.controllers import without_telemetry
+from tests.simulation.controllers import ticking, without_telemetry
 from tests.simulation.faults import Trouble
 from tests.simulation.kernel import CURRENT, Process
 from tests.simulation.options import options_of
@@ -50,6 +50,7 @@ def run_seed(seed: int, *, trace: bool = False) -> Result:
             with (
                 in_place_of_grpc(lambda: world.network),
                 without_telemetry(),
+                ticking(world.options.slower),
                 _logged(trace, world),
             ):
                 _live(world)
@@ -70,7 +71,7 @@ def _say(text: str) -> None:
 def _live(world: World) -> None:
     trouble = Trouble(world)
     world.begin()
-    world.loop.create_task(trouble.keep_controllers())
+    trouble.keep_controllers()
     making = world.loop.create_task(trouble.make())
     world.loop.run_until(world.options.safety_s)
     making.cancel()

@@ -110,11 +110,12 @@ async def carry_out(sidecar: "Sidecar", call: Call, counts: Counter[str]) -> Rea
         held = await _hold(sidecar, call, policy)
         if isinstance(held, MoneyRefused):
             counts[f"refused: {held.detail.reason}"] += 1
+            sidecar.check_refusal(held, call, policy)
             await asyncio.sleep(RETRY_S)
             return held.detail.reason
         attempt = sidecar.attempt(held, call, policy)
         if sidecar.cashier.may_send(held.hold):
-            await _send(sidecar, held, attempt, counts)
+            await _send(sidecar, held, attempt, call, counts)
             return None
         counts["lapsed before it left"] += 1
         sidecar.cashier.void(held.hold, Reason.NOTHING_SENT)
@@ -125,11 +126,15 @@ async def carry_out(sidecar: "Sidecar", call: Call, counts: Counter[str]) -> Rea
 async def _hold(sidecar: "Sidecar", call: Call, policy: Policy) -> MoneyHeld | MoneyRefused:
     planned = sidecar.planner.plan(call, policy)
     found = sidecar.cashier.hold_now(planned, call, policy)
-    return await sidecar.cashier.hold(planned, call, policy) if found is None else found
+    if found is None:
+        began = sidecar.world.loop.now
+        found = await sidecar.cashier.hold(planned, call, policy)
+        sidecar.check_wait(call, policy, sidecar.world.loop.now - began)
+    return found
 
 
 async def _send(
-    sidecar: "Sidecar", held: MoneyHeld, attempt: Attempt, counts: Counter[str]
+    sidecar: "Sidecar", held: MoneyHeld, attempt: Attempt, call: Call, counts: Counter[str]
 ) -> None:
     answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
@@ -138,6 +143,7 @@ async def _send(
             answer.set_result(found)
 
     counts["call sent"] += 1
+    counts["call of high priority sent"] += call.identity.priority is Priority.HIGH
     sidecar.dispatch(attempt, come)
     try:
         async with asyncio.timeout(ANSWER_S_MAX):

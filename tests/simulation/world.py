@@ -6,7 +6,7 @@ random comes from generators named after the seed. Faults are made by `faults`, 
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -22,12 +22,13 @@ from farebox.core.leases import Lease, LeaseId
 from farebox.core.policy import Policy
 from farebox.manifests.resources import Resources
 from tests.simulation.bills import Bills
-from tests.simulation.books import Rules, size_of
+from tests.simulation.books import Rules
 from tests.simulation.changes import EtcdReader
 from tests.simulation.controllers import Controller
 from tests.simulation.disk import Disk
 from tests.simulation.etcd import Carried, Cluster, SimKv
 from tests.simulation.etcd import Trouble as KvTrouble
+from tests.simulation.goings import Goings
 from tests.simulation.hosts import ASLEEP_LOOK_S, START_UTC_MS, Host, HostClock
 from tests.simulation.kernel import Process, SimLoop
 from tests.simulation.links import Network
@@ -64,18 +65,19 @@ class World:
             judge=self._billed,
         )
         self.rules = Rules()
+        if options.calendar is not None:
+            self.rules.go_by(options.calendar)
         self._honest = not options.faults & {Fault.DRIFT, Fault.SET_CLOCK}
         self.bills = Bills(self.rules, honest=self._honest)
         self.oracle = Oracle(
             self.rules,
             self.bills,
-            ttl_s=options.ttl_ms / 1000,
+            ttl_s=options.ttl_ms_max / 1000,
             overtaking=options.line.reorder + options.line.repeat > 0,
         )
         self.disk = Disk(self.counts)
         self.tables = Tables()
         self.cluster = Cluster(self.loop)
-        self.utc_off_ms = self.rng.randrange(options.period_ms)
         self.pools: dict[PoolUid, Pool] = first_pools(options, self.rng)
         self.chains: set[frozenset[str]] = set()
         self.resources: Resources = resources_of(self.pools)
@@ -88,10 +90,10 @@ class World:
         self.calm = False
         self.truth: defaultdict[tuple[LeaseId, str], int] = defaultdict(int)
         self._say = say
-        self._limits: dict[str, dict[str, int]] = {}
-        self._passing: dict[str, set[str]] = {}
+        self.controller_died: Callable[[], None] = lambda: None
+        self.sidecar_left: Callable[[Sidecar], None] = lambda _: None
+        self._goings = Goings()
         self._silent: set[str] = set()
-        self._sent: dict[str, tuple[Sequence[Op], Going]] = {}
         self._etcd_reader = EtcdReader(KEYS)
 
     # Making it.
@@ -99,6 +101,9 @@ class World:
     def begin(self) -> None:
         """Start one controller and all sidecars."""
         self.go_by(self.resources)
+        if self.options.calendar is not None:
+            after = (self.options.calendar.change - self.utc_ms) / 1000
+            self.loop.after(after, self._clocks_are_put, None)
         for name in CONTROLLERS:
             self.add_host(name)
         self.start_controller("controller-1")
@@ -110,15 +115,19 @@ class World:
     def add_host(self, name: str) -> Host:
         """A new machine."""
         drift = self.rng.uniform(-0.01, 0.01) if Fault.DRIFT in self.options.faults else 0.0
-        host = self.hosts[name] = Host(name, drift=drift, utc_off_ms=self.utc_off_ms)
+        host = self.hosts[name] = Host(name, drift=drift, utc_off_ms=self.options.utc_off_ms)
         return host
 
     def start_controller(self, name: str) -> Controller:
         """Start a controller on its machine."""
         options = self.options
         process = Process(name, self.hosts[name], self.loop)
-        terms = Terms(heartbeat=DurationMs(options.heartbeat_ms), ttl=DurationMs(options.ttl_ms))
-        self._limits[name] = _limits(self.resources)
+        terms = Terms(
+            heartbeat=DurationMs(options.heartbeat_ms),
+            ttl=DurationMs(options.ttl_ms),
+            heartbeat_max=DurationMs(options.heartbeat_ms_max),
+        )
+        self._goings.begin(name, self.resources, self.utc_ms)
         ledger = self._shared(process) if options.shared else self._own(process)
         made = Controller(self, process, ledger, terms, self.resources)
         process.at_death.append(lambda: self._controller_died(made))
@@ -166,13 +175,7 @@ class World:
         return 0.0 if self.calm else self.trouble
 
     def _sending(self, process: Process, ops: Sequence[Op]) -> Carried:
-        """What is to be judged by when a transaction that leaves now is carried out."""
-        going = self._going(process)
-        last = self._sent.get(process.name)
-        if last is not None and last[0] == ops:
-            # The same transaction once more: it was decided by what was in force then.
-            going = last[1]
-        self._sent[process.name] = ops, going
+        going = self._goings.sending(process.name, ops, lambda: self._going(process))
         return lambda done: self._carried(done, going)
 
     def _carried(self, ops: Sequence[Op], going: Going) -> None:
@@ -290,6 +293,11 @@ class World:
             self.loop.after(seconds, process.go_on, None)
 
     @property
+    def utc_ms(self) -> int:
+        """The true time."""
+        return START_UTC_MS + self.options.utc_off_ms + int(self.loop.now * 1000)
+
+    @property
     def targets(self) -> str:
         """Where sidecars look for a controller: at each, or at whichever there is."""
         return "controller-1:1,controller-2:1" if self.options.shared else "controller:1"
@@ -298,6 +306,20 @@ class World:
     def clocks_are_set(self) -> bool:
         """Whether wall clocks jump."""
         return Fault.SET_CLOCK in self.options.faults
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether a sidecar's time may not pass as the true time does."""
+        stops = {Fault.STOP_SIDECAR, Fault.SUSPEND, Fault.STOP_IN_GAP, Fault.DRIFT}
+        return bool(self.options.faults & stops)
+
+    @property
+    def ends_tell_all(self) -> bool:
+        """Whether a stream that a controller ends after a goodbye tells that this is committed.
+
+        A copy of the journal ends it as well, and so does who was thought to be silent.
+        """
+        return not self.options.faults & {Fault.COPY, Fault.SET_CLOCK, Fault.ROLL_BACK}
 
     @property
     def forgets_ends(self) -> bool:
@@ -320,20 +342,18 @@ class World:
 
     def _controller_died(self, dead: Controller) -> None:
         del self.controllers[dead.process.name]
+        self.controller_died()
         self.network.listeners.pop(dead.process.host.name, None)
         self._died(dead.process)
 
     def _died(self, process: Process) -> None:
         self.note(f"{process.name} dies")
-        self._sent.pop(process.name, None)
+        self._goings.end(process.name)
         self.graves.append(process)
         self.network.break_streams(process, silently=process.host.name in self._silent)
 
     def _change(self, controller: Controller) -> None:
-        name = controller.process.name
-        found = _limits(self.resources)
-        self._passing.setdefault(name, set()).update(self._limits[name].keys() ^ found.keys())
-        self._limits[name] = _highest(self._limits[name], found)
+        self._goings.change(controller.process.name, self.resources)
         controller.change(self.resources)
 
     def _controller_ended(self, controller: Controller, error: BaseException) -> None:
@@ -342,22 +362,17 @@ class World:
 
     def _going(self, process: Process) -> Going:
         """What a controller goes by when it commits; from then on by what it knows now."""
-        name = process.name
-        made = self.controllers.get(name)
+        made = self.controllers.get(process.name)
         engine = made.engine if made is not None and made.process is process else None
         if made is None or engine is None:
             return Going(limits={}, passing=frozenset(), utc_ms=0, epoch=self.oracle.epoch)
-        limits, passing = self._limits[name], self._passing.get(name, set())
-        # What it has not decided by yet may be in force with its next commit.
-        now, then = _limits(engine.world.resources), _limits(made.resources)
-        self._limits[name] = _highest(now, then)
-        self._passing[name] = set(now.keys() ^ then.keys())
-        return Going(
-            limits=limits,
-            passing=frozenset(passing),
-            utc_ms=engine.now,
-            epoch=engine.world.epoch,
+        decided, epoch = engine.world.resources, engine.world.epoch
+        return self._goings.take(
+            process.name, decided, made.resources, utc_ms=engine.now, epoch=epoch
         )
+
+    def _clocks_are_put(self) -> None:
+        self.counts["summer time began or ended"] += 1
 
     def _billed(self, attempt: Attempt) -> None:
         self.bills.add(attempt)
@@ -365,19 +380,10 @@ class World:
 
     def _arrived(self, attempt: Attempt) -> None:
         if self._honest and not attempt.late:
-            true_utc_ms = START_UTC_MS + self.utc_off_ms + int(self.loop.now * 1000)
-            self.oracle.arrived(attempt, true_utc_ms)
+            self.oracle.arrived(attempt, self.utc_ms)
 
     def _heard(self, client: Process) -> None:
         self.oracle.heard[client.name] = self.loop.now
-
-
-def _limits(resources: Resources) -> dict[str, int]:
-    return {str(uid): size_of(pool) for uid, pool in with_reserves(resources.pools).items()}
-
-
-def _highest(some: Mapping[str, int], others: Mapping[str, int]) -> dict[str, int]:
-    return {uid: max(some.get(uid, 0), others.get(uid, 0)) for uid in some.keys() | others.keys()}
 
 
 def _chain(pools: dict[PoolUid, Pool]) -> frozenset[str]:

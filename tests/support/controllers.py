@@ -12,13 +12,16 @@ from farebox.core.instant import DurationMs
 from farebox.runtime.tasks import first_of
 from farebox.wire.codec import decode_request, encode_response
 from farebox.wire.messages import FromController, FromSidecar, Hello, Welcome
-from farebox.wire.v1 import lease_pb2_grpc
+from farebox.wire.v1 import lease_pb2, lease_pb2_grpc
 
 PATIENCE_S = 10.0
 
 
 class ScriptedController(lease_pb2_grpc.LeaseServiceServicer):
-    """Answers each Hello with `welcome`, keeps what it heard, and says what it is told to."""
+    """Answers each Hello with `welcome`, keeps what it heard, and says what it is told to.
+
+    `after_welcome` follows at once, as it stands on the wire.
+    """
 
     def __init__(self) -> None:
         """Welcome everybody in epoch 1."""
@@ -29,6 +32,7 @@ class ScriptedController(lease_pb2_grpc.LeaseServiceServicer):
             ttl=DurationMs(15_000),
             drift_ppm=200,
         )
+        self.after_welcome: lease_pb2.SyncResponse | None = None
         self.leader: str | None = None
         self.heard: asyncio.Queue[FromSidecar] = asyncio.Queue()
         self.ended = 0
@@ -56,6 +60,8 @@ class ScriptedController(lease_pb2_grpc.LeaseServiceServicer):
             await self.heard.put(message)
             if isinstance(message, Hello):
                 await self.say(self.welcome)
+                if self.after_welcome is not None:
+                    await self._context.write(self.after_welcome)
 
     async def say(self, message: FromController) -> None:
         """Put a message on the present stream."""

@@ -8,7 +8,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -21,6 +20,8 @@ import grpc.aio
 from controller.store.etcd_client import Access, EtcdClient
 from controller.store.kv import KvError, Put
 from tests.support.controller_processes import PATIENCE_S, POLL_S
+from tests.support.network import Network, Place
+from tests.support.ports import free_ports
 
 _ETCD: Final = shutil.which("etcd")
 OPTIONS: Final = (
@@ -32,11 +33,13 @@ OPTIONS: Final = (
 class Member:
     """One member: its process, where clients connect, where its data lies."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, place: Place | None = None) -> None:
+        """On this machine, or in a place of a network, with two ports of its own there."""
         self.name = name
         self.folder = folder / name
         self.folder.mkdir(parents=True)
-        self.client_port, self.peer_port = _free_port(), _free_port()
+        self._place = place
+        self.client_port, self.peer_port = place.ports if place else free_ports(2)
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -58,7 +61,8 @@ class Member:
         ]
         kept = {name: text for name, text in os.environ.items() if not name.startswith("ETCD_")}
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=kept)
+            words = self._place.command(*command) if self._place else command
+            self.process = subprocess.Popen(words, stdout=log, stderr=log, env=kept)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal: STOP, CONT, KILL or TERM."""
@@ -137,10 +141,16 @@ class Cluster:
 
 @asynccontextmanager
 async def etcd_cluster(
-    folder: Path, *, members: int = 3, options: Sequence[str] = (), scheme: str = "http"
+    folder: Path,
+    *,
+    members: int = 3,
+    options: Sequence[str] = (),
+    scheme: str = "http",
+    network: Network | None = None,
 ) -> AsyncIterator[Cluster]:
-    """Run a cluster for as long as the block lasts."""
-    made = [Member(f"e{number}", folder) for number in range(members)]
+    """Run a cluster for as long as the block lasts; in a network, each member in its place."""
+    names = [f"e{number}" for number in range(members)]
+    made = [Member(name, folder, network.places[name] if network else None) for name in names]
     cluster = Cluster(made, (*OPTIONS, *options), scheme)
     cluster.start()
     try:
@@ -150,9 +160,3 @@ async def etcd_cluster(
     finally:
         for member in made:
             member.end()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port

@@ -9,9 +9,8 @@ import asyncio
 import json
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +18,7 @@ from typing import Any, Final
 from bench import manifests
 from bench.cap_callers import Crowd
 from bench.cap_fleet import past_lines, provider_config, read_lines, resources
-from bench.cap_judge import Account, Line, nanos
+from bench.cap_judge import Account, Line
 from bench.cap_run import Result, Seen, judge
 from bench.cap_scenario import Scenario, storm, typical_worst_nanos
 from controller.store.etcd_client import EtcdClient
@@ -29,6 +28,8 @@ from farebox.cli import fleet
 from farebox.cli.admin import AdminError, admin_url, get_json, until_ready
 from farebox.cli.processes import Child, Children, Port, Program
 from tests.support.etcd import Cluster, etcd_cluster
+from tests.support.network import Network
+from tests.support.ports import free_ports
 
 PATIENCE_S: Final = 60.0
 QUIET_S_MAX: Final = 60.0
@@ -51,6 +52,17 @@ def calm(seed: int, **changes: Any) -> Scenario:
     return replace(
         scenario, pools=pools, kills=(), faults={}, overrun_percent=0, think_ms_max=300, **changes
     )
+
+
+def for_ever(seed: int, calls: int) -> Scenario:
+    """The same with limits that never renew themselves, each worth so many typical calls."""
+    scenario = calm(seed)
+    limit = calls * typical_worst_nanos(0) + 7
+    plans = (
+        replace(plan, period_ms=None, calls_worth=calls, limit_nanos=limit)
+        for plan in scenario.pools
+    )
+    return replace(scenario, pools=tuple(plans))
 
 
 def write_limits(system: "System", scenario: Scenario) -> None:
@@ -206,26 +218,33 @@ async def running_system(
     sidecars: int = 2,
     terms: Sequence[str] = _DEFAULT_TERMS,
     etcd_options: Sequence[str] = (),
+    sidecar_options: Sequence[str] = (),
+    network: Network | None = None,
 ) -> AsyncIterator[System]:
-    """Run everything for as long as the block lasts."""
-    provider_port, *ports = _free_ports(5)
-    written = manifests.write_folder(folder / "manifests", resources(scenario, provider_port))
+    """Run everything for as long as the block lasts; in a network, each process in its place."""
+
+    def placed(program: Program) -> Program:
+        return network.places[program.name].program(program) if network else program
+
+    provider_program = placed(_on_free_ports(fleet.provider(folder, provider_config(scenario))))
+    found = resources(scenario, provider_program.ports[0].first)
+    written = manifests.write_folder(folder / "manifests", found)
     async with (
-        etcd_cluster(folder / "etcd", options=etcd_options) as cluster,
+        etcd_cluster(folder / "etcd", options=etcd_options, network=network) as cluster,
         Children(folder) as children,
     ):
-        provider_program = fleet.provider(folder, provider_config(scenario))
-        first, *rest = provider_program.ports
-        provider = await children.start(
-            replace(provider_program, ports=(replace(first, first=provider_port), *rest))
-        )
+        provider = await children.start(provider_program)
         controllers = [
-            await children.start(_controller(number, written, cluster, ports, terms))
+            await children.start(
+                placed(_on_free_ports(_controller(number, written, cluster, terms)))
+            )
             for number in range(2)
         ]
         addresses = ",".join(f"127.0.0.1:{child.facts['grpc']}" for child in controllers)
         beside = [
-            await children.start(_sidecar(folder, f"sidecar-{number}", addresses))
+            await children.start(
+                placed(_sidecar(folder, f"sidecar-{number}", addresses, sidecar_options))
+            )
             for number in range(sidecars)
         ]
         for child in beside:
@@ -234,9 +253,7 @@ async def running_system(
         yield System(scenario, folder, cluster, provider, tuple(controllers), tuple(beside), crowd)
 
 
-def _controller(
-    number: int, written: Path, cluster: Cluster, ports: Sequence[int], terms: Sequence[str]
-) -> Program:
+def _controller(number: int, written: Path, cluster: Cluster, terms: Sequence[str]) -> Program:
     return Program(
         name=f"controller-{number}",
         module="controller",
@@ -245,20 +262,17 @@ def _controller(
             *("--etcd-endpoints", ",".join(cluster.endpoints), "--name", f"controller-{number}"),
             *terms,
         ),
-        ports=(
-            Port(flag="--listen", fact="grpc", first=ports[2 * number]),
-            Port(flag="--admin", fact="admin", first=ports[2 * number + 1]),
-        ),
+        ports=(Port(flag="--listen", fact="grpc"), Port(flag="--admin", fact="admin")),
     )
 
 
-def _sidecar(folder: Path, name: str, addresses: str) -> Program:
+def _sidecar(folder: Path, name: str, addresses: str, options: Sequence[str]) -> Program:
     program = fleet.sidecar(
         folder, pod=fleet.Pod(name=name, labels=manifests.LABELS), controller_port=1
     )
     arguments = list(program.arguments)
     arguments[arguments.index("--controller") + 1] = addresses
-    return replace(program, arguments=tuple(arguments))
+    return replace(program, arguments=(*arguments, *options))
 
 
 def pause(child: Child) -> None:
@@ -271,14 +285,7 @@ def go_on(child: Child) -> None:
     os.kill(child.pid, signal.SIGCONT)
 
 
-def total_limit(pools: Sequence[dict[str, str]], name: str) -> int:
-    """The limit of a pool in n$, as a controller shows it."""
-    return next(nanos(one["limit_usd"]) for one in pools if one["pool"].endswith(f"/{name}"))
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        found = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in found:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in found]
+def _on_free_ports(program: Program) -> Program:
+    """The program with ports that are known before it starts."""
+    ports = zip(program.ports, free_ports(len(program.ports)), strict=True)
+    return replace(program, ports=tuple(replace(port, first=first) for port, first in ports))

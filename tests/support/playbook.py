@@ -25,6 +25,8 @@ from sidecar.commands import (
     Finish,
     Forward,
     HoldMoney,
+    Judge,
+    LimitTime,
     Outcome,
     Refuse,
     SendChunk,
@@ -37,6 +39,7 @@ from sidecar.commands import (
 from sidecar.dialects.openai_chat import call_of, parse
 from sidecar.events import Event, Headers, MoneyHeld, UpstreamEnded, UpstreamHead
 from sidecar.exchange import Exchange
+from sidecar.opening import open_exchange
 from tests.support.policies import make_policy
 from tests.support.tills import PLENTY
 
@@ -99,7 +102,7 @@ def make_exchange(
     """An exchange of a short, easy call, with these fields in its body."""
     request = parse(request_body(**fields))
     call = call_of(request, path="/v1/chat/completions", identity=identity or Identity())
-    return Exchange(
+    return open_exchange(
         policy=policy or make_policy(), request=request, call=call, call_id="call-1", cap=cap
     )
 
@@ -114,7 +117,7 @@ class Playbook:
         self.refused: Refuse | None = None
         self.outcome: Outcome | None = None
         self.forwarded: list[Forward] = []
-        self._asked: HoldMoney | None = None
+        self.asked: HoldMoney | None = None
         self._holds = 0
 
     def begins(self, *orders: str) -> None:
@@ -127,13 +130,13 @@ class Playbook:
 
     def money(self, *orders: str, headroom: Nanos = PLENTY) -> None:
         """Hold the money that was asked for; holds are numbered from 1."""
-        assert self._asked is not None, "money was asked for"
+        assert self.asked is not None, "money was asked for"
         chosen = route(
-            self._asked.plan,
-            self.exchange.call,
-            headroom=headroom,
+            self.asked.plan,
+            self.asked.call,
+            headroom=headroom if self.asked.cap is None else min(headroom, self.asked.cap),
             may_downgrade=True,
-            tried=self._asked.tried,
+            tried=self.asked.tried,
         )
         assert isinstance(chosen, Route), "a model fits the money"
         self._holds += 1
@@ -158,7 +161,7 @@ class Playbook:
     def _note(self, command: Command) -> None:
         match command:
             case HoldMoney():
-                self._asked = command
+                self.asked = command
             case Forward():
                 self.forwarded.append(command)
             case SendChunk():
@@ -206,6 +209,8 @@ _SKETCHES: dict[type[Command], Callable[[Any], str]] = {
     Finish: lambda order: f"finish {order.outcome.status}",
     SendWhole: lambda order: f"send whole {order.status}",
     SendHead: lambda order: f"send head {order.status}",
+    LimitTime: lambda order: f"limit time {order.within}",
+    Judge: lambda order: f"judge {order.gate.name}",
     Refuse: lambda order: f"refuse {order.detail.reason}",
     SendChunk: lambda _: "send chunk",
     SendEnd: lambda _: "send end",

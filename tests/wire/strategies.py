@@ -22,17 +22,23 @@ from farebox.core.budgets import (
     Reserve,
     WhenDisconnected,
 )
+from farebox.core.gates import Gate, GateKind
 from farebox.core.instant import BootMs, DurationMs, UtcMs
 from farebox.core.leases import LeaseId
 from farebox.core.money import Nanos
 from farebox.core.policy import Policy
 from farebox.core.prices import Price, Rates
 from farebox.core.reasons import Reason
+from farebox.core.tallies import BINS, Checks, ServedBy, Service, Tally
 from farebox.core.tasks import (
+    AfterGates,
+    Baseline,
     ClassifierKind,
     Consequence,
+    Escalation,
     Freedom,
     RoutingPolicy,
+    StreamGate,
     TaskMatch,
     TaskProfile,
 )
@@ -57,10 +63,12 @@ from farebox.wire.messages import (
     Hello,
     JournalState,
     LeaseClosed,
+    Outlook,
     PolicyPush,
     Report,
     ReportAck,
     ShrinkTo,
+    Tallies,
     Want,
     Welcome,
     Workload,
@@ -111,9 +119,35 @@ hellos = st.builds(
     boot_ms=boots,
     leases=some(counters),
 )
-reports = st.builds(Report, seq=numbers, boot_ms=boots, leases=some(counters), wants=some(wants))
+tallies = st.builds(
+    Tally,
+    calls=numbers,
+    refused=numbers,
+    gated=numbers,
+    escalated=numbers,
+    unmended=numbers,
+    unsure=numbers,
+    difficulties=st.tuples(*[numbers] * BINS),
+    services=st.dictionaries(
+        st.builds(ServedBy, texts, texts),
+        st.builds(Service, numbers, numbers, numbers, numbers),
+        max_size=3,
+    ),
+    gates=st.dictionaries(
+        st.sampled_from(GateKind), st.builds(Checks, numbers, numbers, numbers), max_size=3
+    ),
+)
+told = st.none() | st.builds(
+    Tallies,
+    incarnation=numbers,
+    age=durations,
+    tasks=st.dictionaries(texts, tallies, max_size=3),
+)
+reports = st.builds(
+    Report, seq=numbers, boot_ms=boots, leases=some(counters), wants=some(wants), tallies=told
+)
 requests: st.SearchStrategy[FromSidecar] = st.one_of(
-    hellos, reports, st.builds(Goodbye, leases=some(counters))
+    hellos, reports, st.builds(Goodbye, leases=some(counters), tallies=told)
 )
 
 lengths = st.integers(PERIOD_MS_MIN, INT64_MAX).map(DurationMs)
@@ -197,6 +231,7 @@ models = st.builds(
     capabilities=st.frozensets(st.sampled_from(Capability)),
     overrun_percent=numbers,
     secret_env=texts,
+    residency=st.frozensets(texts, max_size=3),
 )
 tiers = st.builds(
     Tier,
@@ -210,6 +245,25 @@ catalogues = st.builds(
     Catalogue,
     tiers=some(tiers).map(lambda found: tuple(sorted(found, key=lambda tier: tier.rank))),
     unlisted=some(models),
+)
+decimals = st.decimals(-(10**15), 10**15, places=9)
+gates = st.builds(
+    Gate,
+    name=names,
+    kind=st.sampled_from(GateKind),
+    schema=texts,
+    labels=some(texts),
+    pattern=texts,
+    values=some(texts),
+    minimum=st.none() | decimals,
+    maximum=st.none() | decimals,
+    tolerance=decimals,
+    citations_min=numbers,
+    model=texts,
+    rubric=texts,
+    pass_mark=thousandths,
+    function=texts,
+    case_sensitive=st.booleans(),
 )
 tasks = st.builds(
     TaskProfile,
@@ -227,6 +281,24 @@ tasks = st.builds(
     consequence=st.sampled_from(Consequence),
     expected_output_tokens=numbers,
     output_tokens_min=numbers,
+    gates=st.lists(gates, max_size=3).map(tuple),
+    escalation=st.builds(
+        Escalation,
+        steps_max=numbers,
+        added_latency_max=durations,
+        after=st.sampled_from(AfterGates),
+    ),
+    baseline=st.none()
+    | st.builds(
+        Baseline,
+        measured=texts,
+        samples=numbers,
+        catalogue=texts,
+        pass_rates=some(st.tuples(names, thousandths)),
+        escalation_rate=thousandths,
+        difficulties=some(thousandths),
+    ),
+    residency=some(texts),
 )
 routings = st.builds(
     RoutingPolicy,
@@ -242,6 +314,18 @@ routings = st.builds(
     workflow_header=texts,
     task_header=texts,
     priority_header=texts,
+    tier_header=texts,
+    residency_header=texts,
+    weights=texts,
+    quality=texts,
+    boundary_difficulty=thousandths,
+    pacing=st.booleans(),
+    streams=st.sampled_from(StreamGate),
+    escalation_alert_percent=numbers,
+    schema_failure_alert_percent=numbers,
+    drift_alert_percent=numbers,
+    pass_rate_trusted=numbers,
+    pass_rate_monitored=numbers,
 )
 policies = st.builds(
     Policy,
@@ -261,6 +345,7 @@ welcomes = st.builds(
     drift_ppm=st.integers(0, PPM_MAX),
     refusal=texts,
 )
+outlooks = st.builds(Outlook, lease=lease_ids, spent_by_then=amounts, lasts=durations)
 grants = st.builds(
     Grant,
     epoch=numbers,
@@ -270,6 +355,7 @@ grants = st.builds(
     echo_boot_ms=boots,
     window_ends_in=st.none() | durations,
     starts_in=st.none() | durations,
+    outlook=st.none() | outlooks,
 )
 denials = st.builds(
     Denial,
@@ -287,7 +373,14 @@ responses: st.SearchStrategy[FromController] = st.one_of(
     welcomes,
     grants,
     st.builds(ShrinkTo, epoch=numbers, lease=lease_ids, limit=amounts),
-    st.builds(ReportAck, epoch=numbers, seq=numbers, echo_boot_ms=boots, ttl=durations),
+    st.builds(
+        ReportAck,
+        epoch=numbers,
+        seq=numbers,
+        echo_boot_ms=boots,
+        ttl=durations,
+        outlooks=some(outlooks),
+    ),
     denials,
     st.builds(LeaseClosed, lease=lease_ids),
     st.builds(PolicyPush, epoch=numbers, policy=policies),

@@ -172,39 +172,9 @@ BAD_POLICIES: list[tuple[str, Callable[[pb.Policy], object], str]] = [
         "price.above: its steps do not grow",
     ),
     (
-        "a task without a name",
-        lambda m: setattr(m.tasks[0], "name", ""),
-        "policy.tasks[0].name is empty",
-    ),
-    (
-        "a task without a tier",
-        lambda m: setattr(m.tasks[0], "default_tier", ""),
-        "policy.tasks[0].default_tier is empty",
-    ),
-    (
-        "a consequence that nobody knows",
-        lambda m: setattr(m.tasks[0], "consequence", "Dire"),
-        "policy.tasks[0].consequence is 'Dire'",
-    ),
-    (
-        "more aliases than a task may have",
-        lambda m: m.tasks[0].aliases.extend(["x"] * policy_codec.MATCHES_MAX),
-        "policy.tasks[0].aliases has 1025 entries",
-    ),
-    (
-        "a classifier that nobody knows",
-        lambda m: setattr(m.routing, "classifier", "Oracle"),
-        "policy.routing.classifier is 'Oracle'",
-    ),
-    (
-        "a freedom that nobody knows",
-        lambda m: setattr(m.routing, "freedom", "Total"),
-        "policy.routing.freedom is 'Total'",
-    ),
-    (
-        "an answer of no length by default",
-        lambda m: setattr(m.routing, "output_tokens_default", 0),
-        "policy.routing.output_tokens_default is 0",
+        "a model with more labels than any",
+        lambda m: m.tiers[0].models[0].residency.extend(["eu"] * 257),
+        "policy.tiers[0].models[0].residency has 257 entries",
     ),
     (
         "a generation below zero",

@@ -123,22 +123,88 @@ class Hello(_message.Message):
     def __init__(self, holder_uid: _Optional[str] = ..., boot_seq: _Optional[int] = ..., workload: _Optional[_Union[Workload, _Mapping]] = ..., journal: _Optional[_Union[JournalState, str]] = ..., epoch_seen_max: _Optional[int] = ..., boot_ms: _Optional[int] = ..., leases: _Optional[_Iterable[_Union[LeaseCounters, _Mapping]]] = ...) -> None: ...
 
 class Report(_message.Message):
-    __slots__ = ("seq", "boot_ms", "leases", "wants")
+    __slots__ = ("seq", "boot_ms", "leases", "wants", "tallies")
     SEQ_FIELD_NUMBER: _ClassVar[int]
     BOOT_MS_FIELD_NUMBER: _ClassVar[int]
     LEASES_FIELD_NUMBER: _ClassVar[int]
     WANTS_FIELD_NUMBER: _ClassVar[int]
+    TALLIES_FIELD_NUMBER: _ClassVar[int]
     seq: int
     boot_ms: int
     leases: _containers.RepeatedCompositeFieldContainer[LeaseCounters]
     wants: _containers.RepeatedCompositeFieldContainer[Want]
-    def __init__(self, seq: _Optional[int] = ..., boot_ms: _Optional[int] = ..., leases: _Optional[_Iterable[_Union[LeaseCounters, _Mapping]]] = ..., wants: _Optional[_Iterable[_Union[Want, _Mapping]]] = ...) -> None: ...
+    tallies: Tallies
+    def __init__(self, seq: _Optional[int] = ..., boot_ms: _Optional[int] = ..., leases: _Optional[_Iterable[_Union[LeaseCounters, _Mapping]]] = ..., wants: _Optional[_Iterable[_Union[Want, _Mapping]]] = ..., tallies: _Optional[_Union[Tallies, _Mapping]] = ...) -> None: ...
+
+class Tallies(_message.Message):
+    __slots__ = ("incarnation", "age_ms", "tasks")
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    AGE_MS_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    incarnation: int
+    age_ms: int
+    tasks: _containers.RepeatedCompositeFieldContainer[TaskTally]
+    def __init__(self, incarnation: _Optional[int] = ..., age_ms: _Optional[int] = ..., tasks: _Optional[_Iterable[_Union[TaskTally, _Mapping]]] = ...) -> None: ...
+
+class TaskTally(_message.Message):
+    __slots__ = ("task", "calls", "refused", "gated", "escalated", "unmended", "unsure", "difficulties", "services", "gates")
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    GATED_FIELD_NUMBER: _ClassVar[int]
+    ESCALATED_FIELD_NUMBER: _ClassVar[int]
+    UNMENDED_FIELD_NUMBER: _ClassVar[int]
+    UNSURE_FIELD_NUMBER: _ClassVar[int]
+    DIFFICULTIES_FIELD_NUMBER: _ClassVar[int]
+    SERVICES_FIELD_NUMBER: _ClassVar[int]
+    GATES_FIELD_NUMBER: _ClassVar[int]
+    task: str
+    calls: int
+    refused: int
+    gated: int
+    escalated: int
+    unmended: int
+    unsure: int
+    difficulties: _containers.RepeatedScalarFieldContainer[int]
+    services: _containers.RepeatedCompositeFieldContainer[ServiceTally]
+    gates: _containers.RepeatedCompositeFieldContainer[GateTally]
+    def __init__(self, task: _Optional[str] = ..., calls: _Optional[int] = ..., refused: _Optional[int] = ..., gated: _Optional[int] = ..., escalated: _Optional[int] = ..., unmended: _Optional[int] = ..., unsure: _Optional[int] = ..., difficulties: _Optional[_Iterable[int]] = ..., services: _Optional[_Iterable[_Union[ServiceTally, _Mapping]]] = ..., gates: _Optional[_Iterable[_Union[GateTally, _Mapping]]] = ...) -> None: ...
+
+class ServiceTally(_message.Message):
+    __slots__ = ("tier", "model", "calls", "judged", "failed", "cost")
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    JUDGED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    tier: str
+    model: str
+    calls: int
+    judged: int
+    failed: int
+    cost: int
+    def __init__(self, tier: _Optional[str] = ..., model: _Optional[str] = ..., calls: _Optional[int] = ..., judged: _Optional[int] = ..., failed: _Optional[int] = ..., cost: _Optional[int] = ...) -> None: ...
+
+class GateTally(_message.Message):
+    __slots__ = ("kind", "checked", "failed", "unrun")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    CHECKED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    UNRUN_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    checked: int
+    failed: int
+    unrun: int
+    def __init__(self, kind: _Optional[str] = ..., checked: _Optional[int] = ..., failed: _Optional[int] = ..., unrun: _Optional[int] = ...) -> None: ...
 
 class Goodbye(_message.Message):
-    __slots__ = ("leases",)
+    __slots__ = ("leases", "tallies")
     LEASES_FIELD_NUMBER: _ClassVar[int]
+    TALLIES_FIELD_NUMBER: _ClassVar[int]
     leases: _containers.RepeatedCompositeFieldContainer[LeaseCounters]
-    def __init__(self, leases: _Optional[_Iterable[_Union[LeaseCounters, _Mapping]]] = ...) -> None: ...
+    tallies: Tallies
+    def __init__(self, leases: _Optional[_Iterable[_Union[LeaseCounters, _Mapping]]] = ..., tallies: _Optional[_Union[Tallies, _Mapping]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("epoch", "accepted", "refusal", "heartbeat_ms", "ttl_ms", "drift_ppm")
@@ -157,7 +223,7 @@ class Welcome(_message.Message):
     def __init__(self, epoch: _Optional[int] = ..., accepted: _Optional[bool] = ..., refusal: _Optional[str] = ..., heartbeat_ms: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., drift_ppm: _Optional[int] = ...) -> None: ...
 
 class Grant(_message.Message):
-    __slots__ = ("epoch", "lease", "granted", "ttl_ms", "echo_boot_ms", "window_ends_in_ms", "starts_in_ms")
+    __slots__ = ("epoch", "lease", "granted", "ttl_ms", "echo_boot_ms", "window_ends_in_ms", "starts_in_ms", "outlook")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     GRANTED_FIELD_NUMBER: _ClassVar[int]
@@ -165,6 +231,7 @@ class Grant(_message.Message):
     ECHO_BOOT_MS_FIELD_NUMBER: _ClassVar[int]
     WINDOW_ENDS_IN_MS_FIELD_NUMBER: _ClassVar[int]
     STARTS_IN_MS_FIELD_NUMBER: _ClassVar[int]
+    OUTLOOK_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     lease: LeaseKey
     granted: int
@@ -172,7 +239,18 @@ class Grant(_message.Message):
     echo_boot_ms: int
     window_ends_in_ms: int
     starts_in_ms: int
-    def __init__(self, epoch: _Optional[int] = ..., lease: _Optional[_Union[LeaseKey, _Mapping]] = ..., granted: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., echo_boot_ms: _Optional[int] = ..., window_ends_in_ms: _Optional[int] = ..., starts_in_ms: _Optional[int] = ...) -> None: ...
+    outlook: Outlook
+    def __init__(self, epoch: _Optional[int] = ..., lease: _Optional[_Union[LeaseKey, _Mapping]] = ..., granted: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., echo_boot_ms: _Optional[int] = ..., window_ends_in_ms: _Optional[int] = ..., starts_in_ms: _Optional[int] = ..., outlook: _Optional[_Union[Outlook, _Mapping]] = ...) -> None: ...
+
+class Outlook(_message.Message):
+    __slots__ = ("lease", "spent_by_then", "lasts_ms")
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    SPENT_BY_THEN_FIELD_NUMBER: _ClassVar[int]
+    LASTS_MS_FIELD_NUMBER: _ClassVar[int]
+    lease: LeaseKey
+    spent_by_then: int
+    lasts_ms: int
+    def __init__(self, lease: _Optional[_Union[LeaseKey, _Mapping]] = ..., spent_by_then: _Optional[int] = ..., lasts_ms: _Optional[int] = ...) -> None: ...
 
 class Shrink(_message.Message):
     __slots__ = ("epoch", "lease", "limit")
@@ -185,16 +263,18 @@ class Shrink(_message.Message):
     def __init__(self, epoch: _Optional[int] = ..., lease: _Optional[_Union[LeaseKey, _Mapping]] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class ReportAck(_message.Message):
-    __slots__ = ("epoch", "seq", "echo_boot_ms", "ttl_ms")
+    __slots__ = ("epoch", "seq", "echo_boot_ms", "ttl_ms", "outlooks")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
     ECHO_BOOT_MS_FIELD_NUMBER: _ClassVar[int]
     TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    OUTLOOKS_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     seq: int
     echo_boot_ms: int
     ttl_ms: int
-    def __init__(self, epoch: _Optional[int] = ..., seq: _Optional[int] = ..., echo_boot_ms: _Optional[int] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
+    outlooks: _containers.RepeatedCompositeFieldContainer[Outlook]
+    def __init__(self, epoch: _Optional[int] = ..., seq: _Optional[int] = ..., echo_boot_ms: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., outlooks: _Optional[_Iterable[_Union[Outlook, _Mapping]]] = ...) -> None: ...
 
 class Denial(_message.Message):
     __slots__ = ("epoch", "lease", "reason", "retry_after_ms", "limit", "settled", "held", "remaining", "resets_at_ms")

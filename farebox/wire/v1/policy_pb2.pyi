@@ -128,7 +128,7 @@ class Price(_message.Message):
     def __init__(self, rates: _Optional[_Union[Rates, _Mapping]] = ..., above: _Optional[_Iterable[_Union[RatesAbove, _Mapping]]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "provider", "api", "base_url", "upstream_name", "price", "context_window", "max_output_tokens", "capabilities", "overrun_percent", "secret_env")
+    __slots__ = ("name", "provider", "api", "base_url", "upstream_name", "price", "context_window", "max_output_tokens", "capabilities", "overrun_percent", "secret_env", "residency")
     NAME_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_FIELD_NUMBER: _ClassVar[int]
     API_FIELD_NUMBER: _ClassVar[int]
@@ -140,6 +140,7 @@ class Model(_message.Message):
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     OVERRUN_PERCENT_FIELD_NUMBER: _ClassVar[int]
     SECRET_ENV_FIELD_NUMBER: _ClassVar[int]
+    RESIDENCY_FIELD_NUMBER: _ClassVar[int]
     name: str
     provider: str
     api: str
@@ -151,10 +152,11 @@ class Model(_message.Message):
     capabilities: _containers.RepeatedScalarFieldContainer[str]
     overrun_percent: int
     secret_env: str
-    def __init__(self, name: _Optional[str] = ..., provider: _Optional[str] = ..., api: _Optional[str] = ..., base_url: _Optional[str] = ..., upstream_name: _Optional[str] = ..., price: _Optional[_Union[Price, _Mapping]] = ..., context_window: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., capabilities: _Optional[_Iterable[str]] = ..., overrun_percent: _Optional[int] = ..., secret_env: _Optional[str] = ...) -> None: ...
+    residency: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., provider: _Optional[str] = ..., api: _Optional[str] = ..., base_url: _Optional[str] = ..., upstream_name: _Optional[str] = ..., price: _Optional[_Union[Price, _Mapping]] = ..., context_window: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., capabilities: _Optional[_Iterable[str]] = ..., overrun_percent: _Optional[int] = ..., secret_env: _Optional[str] = ..., residency: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Task(_message.Message):
-    __slots__ = ("name", "header_values", "paths", "aliases", "system_fingerprints", "default_tier", "floor_tier", "ceiling_tier", "consequence", "expected_output_tokens", "output_tokens_min")
+    __slots__ = ("name", "header_values", "paths", "aliases", "system_fingerprints", "default_tier", "floor_tier", "ceiling_tier", "consequence", "expected_output_tokens", "output_tokens_min", "gates", "escalation", "baseline", "residency")
     NAME_FIELD_NUMBER: _ClassVar[int]
     HEADER_VALUES_FIELD_NUMBER: _ClassVar[int]
     PATHS_FIELD_NUMBER: _ClassVar[int]
@@ -166,6 +168,10 @@ class Task(_message.Message):
     CONSEQUENCE_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKENS_MIN_FIELD_NUMBER: _ClassVar[int]
+    GATES_FIELD_NUMBER: _ClassVar[int]
+    ESCALATION_FIELD_NUMBER: _ClassVar[int]
+    BASELINE_FIELD_NUMBER: _ClassVar[int]
+    RESIDENCY_FIELD_NUMBER: _ClassVar[int]
     name: str
     header_values: _containers.RepeatedScalarFieldContainer[str]
     paths: _containers.RepeatedScalarFieldContainer[str]
@@ -177,10 +183,82 @@ class Task(_message.Message):
     consequence: str
     expected_output_tokens: int
     output_tokens_min: int
-    def __init__(self, name: _Optional[str] = ..., header_values: _Optional[_Iterable[str]] = ..., paths: _Optional[_Iterable[str]] = ..., aliases: _Optional[_Iterable[str]] = ..., system_fingerprints: _Optional[_Iterable[str]] = ..., default_tier: _Optional[str] = ..., floor_tier: _Optional[str] = ..., ceiling_tier: _Optional[str] = ..., consequence: _Optional[str] = ..., expected_output_tokens: _Optional[int] = ..., output_tokens_min: _Optional[int] = ...) -> None: ...
+    gates: _containers.RepeatedCompositeFieldContainer[Gate]
+    escalation: Escalation
+    baseline: Baseline
+    residency: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., header_values: _Optional[_Iterable[str]] = ..., paths: _Optional[_Iterable[str]] = ..., aliases: _Optional[_Iterable[str]] = ..., system_fingerprints: _Optional[_Iterable[str]] = ..., default_tier: _Optional[str] = ..., floor_tier: _Optional[str] = ..., ceiling_tier: _Optional[str] = ..., consequence: _Optional[str] = ..., expected_output_tokens: _Optional[int] = ..., output_tokens_min: _Optional[int] = ..., gates: _Optional[_Iterable[_Union[Gate, _Mapping]]] = ..., escalation: _Optional[_Union[Escalation, _Mapping]] = ..., baseline: _Optional[_Union[Baseline, _Mapping]] = ..., residency: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Gate(_message.Message):
+    __slots__ = ("name", "kind", "schema", "labels", "pattern", "values", "minimum", "maximum", "tolerance", "citations_min", "model", "rubric", "pass_mark", "function", "case_sensitive")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    PATTERN_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_FIELD_NUMBER: _ClassVar[int]
+    MAXIMUM_FIELD_NUMBER: _ClassVar[int]
+    TOLERANCE_FIELD_NUMBER: _ClassVar[int]
+    CITATIONS_MIN_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    RUBRIC_FIELD_NUMBER: _ClassVar[int]
+    PASS_MARK_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    CASE_SENSITIVE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: str
+    schema: str
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    pattern: str
+    values: _containers.RepeatedScalarFieldContainer[str]
+    minimum: str
+    maximum: str
+    tolerance: str
+    citations_min: int
+    model: str
+    rubric: str
+    pass_mark: int
+    function: str
+    case_sensitive: bool
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., schema: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., pattern: _Optional[str] = ..., values: _Optional[_Iterable[str]] = ..., minimum: _Optional[str] = ..., maximum: _Optional[str] = ..., tolerance: _Optional[str] = ..., citations_min: _Optional[int] = ..., model: _Optional[str] = ..., rubric: _Optional[str] = ..., pass_mark: _Optional[int] = ..., function: _Optional[str] = ..., case_sensitive: _Optional[bool] = ...) -> None: ...
+
+class Escalation(_message.Message):
+    __slots__ = ("steps_max", "added_latency_max_ms", "after")
+    STEPS_MAX_FIELD_NUMBER: _ClassVar[int]
+    ADDED_LATENCY_MAX_MS_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    steps_max: int
+    added_latency_max_ms: int
+    after: str
+    def __init__(self, steps_max: _Optional[int] = ..., added_latency_max_ms: _Optional[int] = ..., after: _Optional[str] = ...) -> None: ...
+
+class Baseline(_message.Message):
+    __slots__ = ("measured", "samples", "catalogue", "pass_rates", "escalation_rate", "difficulties")
+    MEASURED_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    CATALOGUE_FIELD_NUMBER: _ClassVar[int]
+    PASS_RATES_FIELD_NUMBER: _ClassVar[int]
+    ESCALATION_RATE_FIELD_NUMBER: _ClassVar[int]
+    DIFFICULTIES_FIELD_NUMBER: _ClassVar[int]
+    measured: str
+    samples: int
+    catalogue: str
+    pass_rates: _containers.RepeatedCompositeFieldContainer[PassRate]
+    escalation_rate: int
+    difficulties: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, measured: _Optional[str] = ..., samples: _Optional[int] = ..., catalogue: _Optional[str] = ..., pass_rates: _Optional[_Iterable[_Union[PassRate, _Mapping]]] = ..., escalation_rate: _Optional[int] = ..., difficulties: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class PassRate(_message.Message):
+    __slots__ = ("tier", "rate")
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    RATE_FIELD_NUMBER: _ClassVar[int]
+    tier: str
+    rate: int
+    def __init__(self, tier: _Optional[str] = ..., rate: _Optional[int] = ...) -> None: ...
 
 class Routing(_message.Message):
-    __slots__ = ("name", "classifier", "freedom", "unsure_difficulty", "high_consequence_difficulty", "output_tokens_min", "output_tokens_default", "session_header", "user_header", "workflow_header", "task_header", "priority_header")
+    __slots__ = ("name", "classifier", "freedom", "unsure_difficulty", "high_consequence_difficulty", "output_tokens_min", "output_tokens_default", "session_header", "user_header", "workflow_header", "task_header", "priority_header", "tier_header", "residency_header", "weights", "quality", "boundary_difficulty", "pacing", "streams", "escalation_alert_percent", "schema_failure_alert_percent", "drift_alert_percent", "pass_rate_trusted", "pass_rate_monitored")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CLASSIFIER_FIELD_NUMBER: _ClassVar[int]
     FREEDOM_FIELD_NUMBER: _ClassVar[int]
@@ -193,6 +271,18 @@ class Routing(_message.Message):
     WORKFLOW_HEADER_FIELD_NUMBER: _ClassVar[int]
     TASK_HEADER_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_HEADER_FIELD_NUMBER: _ClassVar[int]
+    TIER_HEADER_FIELD_NUMBER: _ClassVar[int]
+    RESIDENCY_HEADER_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
+    BOUNDARY_DIFFICULTY_FIELD_NUMBER: _ClassVar[int]
+    PACING_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    ESCALATION_ALERT_PERCENT_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_FAILURE_ALERT_PERCENT_FIELD_NUMBER: _ClassVar[int]
+    DRIFT_ALERT_PERCENT_FIELD_NUMBER: _ClassVar[int]
+    PASS_RATE_TRUSTED_FIELD_NUMBER: _ClassVar[int]
+    PASS_RATE_MONITORED_FIELD_NUMBER: _ClassVar[int]
     name: str
     classifier: str
     freedom: str
@@ -205,4 +295,16 @@ class Routing(_message.Message):
     workflow_header: str
     task_header: str
     priority_header: str
-    def __init__(self, name: _Optional[str] = ..., classifier: _Optional[str] = ..., freedom: _Optional[str] = ..., unsure_difficulty: _Optional[int] = ..., high_consequence_difficulty: _Optional[int] = ..., output_tokens_min: _Optional[int] = ..., output_tokens_default: _Optional[int] = ..., session_header: _Optional[str] = ..., user_header: _Optional[str] = ..., workflow_header: _Optional[str] = ..., task_header: _Optional[str] = ..., priority_header: _Optional[str] = ...) -> None: ...
+    tier_header: str
+    residency_header: str
+    weights: str
+    quality: str
+    boundary_difficulty: int
+    pacing: bool
+    streams: str
+    escalation_alert_percent: int
+    schema_failure_alert_percent: int
+    drift_alert_percent: int
+    pass_rate_trusted: int
+    pass_rate_monitored: int
+    def __init__(self, name: _Optional[str] = ..., classifier: _Optional[str] = ..., freedom: _Optional[str] = ..., unsure_difficulty: _Optional[int] = ..., high_consequence_difficulty: _Optional[int] = ..., output_tokens_min: _Optional[int] = ..., output_tokens_default: _Optional[int] = ..., session_header: _Optional[str] = ..., user_header: _Optional[str] = ..., workflow_header: _Optional[str] = ..., task_header: _Optional[str] = ..., priority_header: _Optional[str] = ..., tier_header: _Optional[str] = ..., residency_header: _Optional[str] = ..., weights: _Optional[str] = ..., quality: _Optional[str] = ..., boundary_difficulty: _Optional[int] = ..., pacing: _Optional[bool] = ..., streams: _Optional[str] = ..., escalation_alert_percent: _Optional[int] = ..., schema_failure_alert_percent: _Optional[int] = ..., drift_alert_percent: _Optional[int] = ..., pass_rate_trusted: _Optional[int] = ..., pass_rate_monitored: _Optional[int] = ...) -> None: ...

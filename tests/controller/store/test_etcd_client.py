@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
-from controller.store.etcd_client import Access, EtcdClient
+from controller.store.etcd_client import Access, EtcdClient, EtcdRenewals
 from controller.store.kv import (
     CreatedAt,
     Delete,
@@ -124,6 +124,68 @@ async def test_a_renewal_goes_elsewhere_while_the_one_before_has_no_answer() -> 
         assert await kv.renew_session(session) == 5
         with pytest.raises(KvUnclear):
             await first
+
+
+async def test_renewals_on_connections_of_their_own_find_the_member_that_answers() -> None:
+    etcd = SimulatedEtcd()
+    async with etcd_server(etcd) as (silent, one), etcd_server(etcd) as (_, other):
+        silent.silent = True
+        session = etcd.open_session(5)
+        etcd.transact([], [Put(b"a", b"1", session)])
+        renewals = EtcdRenewals(Access(endpoints=(one, DEAD, other)), request_s_max=0.5)
+        for _ in range(2):
+            with pytest.raises(KvUnclear):
+                await renewals.renew_session(session)
+        assert await renewals.renew_session(session) == 5
+        (row,) = (await renewals.read(b"a")).rows
+        assert (row.key, row.value) == (b"a", b"1")
+        assert row.created == etcd.keys[b"a"].created
+        etcd.drop_session(session)
+        assert await renewals.renew_session(session) == 0
+        assert not (await renewals.read(b"a")).rows
+        await renewals.close()
+
+
+async def test_a_renewal_apart_goes_elsewhere_while_the_one_before_has_no_answer() -> None:
+    etcd = SimulatedEtcd()
+    async with etcd_server(etcd) as (silent, one), etcd_server(etcd) as (_, other):
+        silent.silent = True
+        session = etcd.open_session(5)
+        renewals = EtcdRenewals(Access(endpoints=(one, other)), request_s_max=0.5)
+        first = beside(renewals.renew_session(session))
+        await eventually(lambda: silent.requests == 1)
+        assert await renewals.renew_session(session) == 5
+        with pytest.raises(KvUnclear):
+            await first
+        await renewals.close()
+
+
+async def test_renewals_bring_a_token_and_a_new_one_when_it_is_no_longer_known() -> None:
+    async with _guarded() as (member, address):
+        access = Access(endpoints=(address,), user="farebox", password="sesame")
+        renewals = EtcdRenewals(access, request_s_max=0.5)
+        assert await renewals.renew_session(member.etcd.open_session(5)) == 5
+        member.token = "token-2"
+        with pytest.raises(KvUnclear, match="invalid auth token"):
+            await renewals.read(b"a")
+        assert not (await renewals.read(b"a")).rows
+        await renewals.close()
+
+
+async def test_renewals_go_over_tls_with_certificates_on_both_sides() -> None:
+    credentials = grpc.ssl_server_credentials(
+        [(KEY.encode(), CERTIFICATE.encode())], CERTIFICATE.encode(), require_client_auth=True
+    )
+    async with etcd_server(SimulatedEtcd(), credentials) as (member, address):
+        access = Access(
+            endpoints=(address,),
+            ca=CERTIFICATE.encode(),
+            certificate=CERTIFICATE.encode(),
+            key=KEY.encode(),
+        )
+        renewals = EtcdRenewals(access, request_s_max=0.5)
+        assert await renewals.renew_session(member.etcd.open_session(5)) == 5
+        await renewals.close()
 
 
 async def test_a_user_brings_a_token_and_a_new_one_when_it_is_no_longer_known() -> None:

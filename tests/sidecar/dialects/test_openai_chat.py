@@ -42,7 +42,32 @@ PICTURE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"
         (
             "a schema",
             {"response_format": {"type": "json_schema", "json_schema": {}}},
-            {"json_schema": True},
+            {"json_schema": True, "schema": ""},
+        ),
+        (
+            "a schema that a gate can use",
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "x", "schema": {"type": "object"}},
+                }
+            },
+            {"json_schema": True, "schema": '{"type": "object"}'},
+        ),
+        (
+            "a schema that is none is the provider's to refuse",
+            {"response_format": {"type": "json_schema", "json_schema": [1]}},
+            {"json_schema": True, "schema": ""},
+        ),
+        (
+            "a schema too long for a gate",
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"schema": {"title": "x" * 70_000}},
+                }
+            },
+            {"json_schema": True, "schema": ""},
         ),
         ("plain JSON", {"response_format": {"type": "json_object"}}, {"json_schema": False}),
         ("a user", {"user": "ana"}, {"user": "ana"}),

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,9 +11,9 @@ from hypothesis import strategies as st
 from farebox.core.reasons import Reason
 from farebox.core.usage import Usage
 from sidecar.dialects.openai_answers import TOOL_CALL_TOKENS
-from sidecar.dialects.openai_stream import StreamMeter, error_event
+from sidecar.dialects.openai_stream import StreamMeter, error_event, streamed
 from sidecar.refusals import plainly
-from tests.support.playbook import DONE, ROLE, STOP, USAGE, USAGE_CHUNK, chunk, word
+from tests.support.playbook import DONE, ROLE, STOP, USAGE, USAGE_CHUNK, answer, chunk, word
 
 ENDING = STOP + USAGE_CHUNK + DONE
 
@@ -144,3 +145,49 @@ def test_an_error_within_a_stream_has_the_form_of_the_api() -> None:
     event = error_event(plainly(Reason.PROVIDER_SILENT))
     assert event.endswith(b"\n\n")
     assert json.loads(event.removeprefix(b"data: "))["error"]["code"] == "provider_silent"
+
+
+def events_of(stream: bytes) -> list[dict[str, Any]]:
+    """The chunks of a stream that ends as it should."""
+    *events, done, rest = stream.split(b"\n\n")
+    assert (done, rest) == (b"data: [DONE]", b"")
+    return [json.loads(event.removeprefix(b"data: ")) for event in events]
+
+
+@pytest.mark.parametrize("usage_asked", [False, True])
+def test_a_whole_answer_as_a_stream(usage_asked: bool) -> None:
+    events = events_of(streamed(answer("yes"), usage_asked=usage_asked))
+    said, ended = (event["choices"][0] for event in events[:2])
+    assert said["delta"] == {"role": "assistant", "content": "yes"}
+    assert (said["finish_reason"], ended["finish_reason"]) == (None, "stop")
+    assert {event["object"] for event in events} == {"chat.completion.chunk"}
+    assert {event["id"] for event in events} == {"chatcmpl-1"}
+    assert [event.get("usage", "none") for event in events] == (
+        [None, None, USAGE] if usage_asked else ["none", "none"]
+    )
+    again = meter(strip=False)
+    assert again.feed(streamed(answer("yes"), usage_asked=True))
+    assert again.finished
+    assert again.usage_final
+
+
+def test_tool_calls_and_several_choices_as_a_stream() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call, call]}
+    choices = [
+        {"index": 0, "message": message, "finish_reason": "tool_calls"},
+        {"index": 1, "message": {"content": "b"}, "finish_reason": "length", "logprobs": {}},
+    ]
+    body = json.dumps({"id": "x", "choices": choices}).encode()
+    events = [event["choices"][0] for event in events_of(streamed(body, usage_asked=False))]
+    assert [event["index"] for event in events] == [0, 0, 1, 1]
+    assert [event["finish_reason"] for event in events] == [None, "tool_calls", None, "length"]
+    assert [one["index"] for one in events[0]["delta"]["tool_calls"]] == [0, 1]
+    assert events[2]["logprobs"] == {}
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"[" * 10_000, b'{"choices": [7]}', b'{"choices": [{"message": 7}]}']
+)
+def test_what_is_no_answer_is_no_stream(body: bytes) -> None:
+    assert streamed(body, usage_asked=True) == b""
