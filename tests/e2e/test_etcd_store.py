@@ -1,14 +1,18 @@
 """The shared tests of all stores, and what only a real etcd can show, against a real etcd."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from controller.store.etcd_client import EtcdClient
+from controller.leadership import TTL_S, Candidate, Election
+from controller.store.etcd_client import EtcdClient, EtcdRenewals
 from controller.store.etcd_layout import Keys
 from controller.store.kv import Delete, KvRefused, Put
 from controller.store.protocol import Fenced, Store, Write
+from farebox.runtime.clock import SystemClock
 from tests.controller.store.test_protocol import (
     account,
     test_a_large_amount_comes_back_to_the_nano_dollar,
@@ -18,7 +22,9 @@ from tests.controller.store.test_protocol import (
     test_who_a_holder_is_comes_back_whole,
 )
 from tests.support.etcd import Cluster, etcd_cluster
-from tests.support.stores import ElectedStore
+from tests.support.peers import eventually
+from tests.support.stores import KEYS, ElectedStore
+from tests.support.tasks import beside
 
 __all__ = [
     "test_a_large_amount_comes_back_to_the_nano_dollar",
@@ -73,6 +79,22 @@ async def test_a_large_ledger_is_read_in_pages_and_a_large_commit_is_whole(
 
     assert set((await ElectedStore(client).open()).accounts) == set(writes)
     assert not (await client.read(Keys("/test").redo_part(0))).rows
+
+
+async def test_a_leader_whose_event_loop_stands_still_beyond_its_time_leads_on(
+    cluster: Cluster, client: EtcdClient
+) -> None:
+    access, candidate = cluster.access(), Candidate(name="one", address="127.0.0.1:1")
+    election = Election(client, KEYS, SystemClock(), candidate, apart=lambda: EtcdRenewals(access))
+    tenure = await election.campaign()
+    keeping = beside(tenure.keep())
+    await eventually(lambda: any("renewals" in one.name for one in threading.enumerate()))
+    threading.Event().wait(TTL_S + 1)
+    assert tenure.may_speak()
+    keeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+    await tenure.resign()
 
 
 @pytest.mark.parametrize(
