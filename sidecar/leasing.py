@@ -251,7 +251,7 @@ class Leasing:
 
     def _keep_pace(self, ttl: DurationMs) -> None:
         """Report later by half of what a report is worth more than it was at the Welcome."""
-        if ttl != self.ttl:
+        if self.connected and ttl != self.ttl:
             self.ttl = ttl
             heartbeat, welcomed = self._welcomed
             self.heartbeat = DurationMs(heartbeat + (ttl - welcomed) // 2)

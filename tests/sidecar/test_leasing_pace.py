@@ -168,3 +168,11 @@ def test_where_a_report_is_worth_more_it_comes_later(tmp_path: Path) -> None:
     assert leasing.until_beat(BootMs(2_000)) == START + BEAT + 10_000 - 2_000
     leasing.hear(replace(ack, ttl=TTL), BootMs(3_000))
     assert leasing.heartbeat == BEAT
+
+
+def test_a_grant_that_overtakes_the_welcome_sets_no_pace(tmp_path: Path) -> None:
+    leasing = Leasing(make_purse(tmp_path), Workload(namespace="acme", name="pod-0"))
+    leasing.hello(START)
+    told = leasing.heartbeat
+    leasing.hear(replace(granting(LENT, START), ttl=DurationMs(2_000)), START)
+    assert leasing.heartbeat == told

@@ -133,6 +133,9 @@ class Calm:
             return
         world = self._world
         bound = PROBE_S_MAX + world.options.period_ms / 1000
+        if enough:
+            # The dead fall silent, and what they were lent is gone, by the controller's time.
+            bound += catches_up_in(world)
         done: dict[str, bool] = {}
 
         async def serve(sidecar: Sidecar) -> None:
@@ -199,6 +202,13 @@ class Calm:
         chain = self._world.chain()
         kinds = {pool.window.type for pool in chain}
         return self._time_goes_on(chain) and kinds <= {WindowType.FIXED, WindowType.LIFETIME}
+
+
+def catches_up_in(world: World) -> float:
+    """For how many seconds yet the time of who leads stands still, as its clock was set back."""
+    now, leading = world.loop.now, world.controllers.values()
+    ahead = (one.engine.now - one.process.host.utc_ms(now) for one in leading if one.engine)
+    return max((0, *ahead)) / 1000
 
 
 def _call(body_bytes: int, output_tokens: int) -> Call:

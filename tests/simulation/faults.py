@@ -116,7 +116,7 @@ class Trouble:
         """A sidecar is asked to end; it is counted when it has."""
         found = self._pick()
         if found is not None:
-            found.process.start(found.leave())
+            found.leave()
         return False
 
     def _lose_pod(self) -> bool:

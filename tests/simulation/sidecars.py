@@ -120,9 +120,14 @@ class Sidecar:
                 world.oracle.left(self.purse.holder, word)
         world.sidecar_left(self)
 
-    async def leave(self) -> None:
-        """End in order: take no calls, let those end that run, give everything back."""
-        self.traffic.on, self.leaving = False, True
+    def leave(self) -> None:
+        """Have it end in order. While it is stopped it does nothing of that, but is to end."""
+        self.leaving = True
+        self.process.start(self._leave())
+
+    async def _leave(self) -> None:
+        """Take no calls, let those end that run, give everything back."""
+        self.traffic.on = False
         for _ in range(DRAIN_LOOKS_MAX):
             if not self.open and not self.lines.waiting:
                 break

@@ -1,6 +1,6 @@
 """What the judge of the simulation knows: each of its rules sees what breaks it, and only that."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from tests.simulation import run
 from tests.simulation.bills import Bills
 from tests.simulation.books import CellKept, Kept, Rules
 from tests.simulation.calendars import CALENDARS, Calendar
+from tests.simulation.calm import Calm, catches_up_in
 from tests.simulation.changes import Change, EtcdReader, RowGone, RowIs, TotalIs
 from tests.simulation.goings import Goings
 from tests.simulation.limits import UNLIMITED, limits_of, sizes_of
@@ -25,9 +26,13 @@ from tests.simulation.oracle import Going, Oracle, Said, Violation
 from tests.simulation.pools import resources_of
 from tests.simulation.provider import Attempt
 from tests.simulation.sidecars import may_pass
+from tests.simulation.world import CONTROLLERS, World
 
 ORG = Charge(PoolUid("acme/org"), "")
 LEASE = LeaseId(ORG, 0)
+QUIET_LIFETIME_SEED = 142
+"""Without faults, one pool without an end, two controllers."""
+
 POOL = Pool(
     uid=ORG.pool, namespace="acme", name="org", generation=1, limit=Nanos(100), window=LIFETIME
 )
@@ -226,6 +231,39 @@ def test_a_call_that_holds_money_of_no_lease_needs_no_controller() -> None:
     oracle.dispatched(call(30, ORG), 100.0, late=False)
     with pytest.raises(Violation, match="TTL"):
         oracle.dispatched(call(30), 100.0, late=False)
+
+
+# What must come about after the faults.
+
+
+def test_only_who_may_be_answered_for_good_waits_until_a_clock_set_back_is_caught_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Until then nobody falls silent, so that what the dead were lent may come back yet."""
+    bounds: list[float] = []
+    wait = Calm._await
+
+    def noted(calm: Calm, seconds: float, missing: Callable[[], str]) -> None:
+        bounds.append(seconds)
+        wait(calm, seconds, missing)
+
+    def live(world: World) -> None:
+        world.begin()
+        world.loop.run_until(6.0)
+        assert catches_up_in(world) == 0.0
+        for name in CONTROLLERS:
+            world.hosts[name].set_utc(-60_000)
+        world.loop.run_until(9.0)
+        assert catches_up_in(world) == pytest.approx(57.0, abs=0.2)
+        Calm(world).judge()
+        bounds.append(catches_up_in(world))
+
+    monkeypatch.setattr(Calm, "_await", noted)
+    monkeypatch.setattr(run, "_live", live)
+    assert run.run_seed(QUIET_LIFETIME_SEED).error == ""
+    *_, served, for_good, rest = bounds
+    assert for_good - served == pytest.approx(rest, abs=2.0)
+    assert rest > 10.0
 
 
 # Calendars and goodbyes.

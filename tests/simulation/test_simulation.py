@@ -19,6 +19,7 @@ from farebox.core.instant import BootMs
 from farebox.core.leases import LeaseId
 from tests.simulation.bills import Bills
 from tests.simulation.books import Rules
+from tests.simulation.calm import Calm
 from tests.simulation.changes import RowGone, RowIs, TotalIs
 from tests.simulation.disk import Disk
 from tests.simulation.hosts import BOOT_MS, Host
@@ -27,6 +28,7 @@ from tests.simulation.options import Fault, Options, options_of
 from tests.simulation.oracle import Going, Oracle, Said, Violation
 from tests.simulation.pools import first_pools
 from tests.simulation.run import bury
+from tests.simulation.world import World
 
 ROOT = Path(__file__).parent.parent.parent
 SEEDS = 5
@@ -139,6 +141,20 @@ def test_a_torn_write_leaves_a_part_and_ends_its_process(machine: Machine) -> No
         file.append(b"half")
     assert disk.content("journal") == b"whole ha"
     assert not machine.process.alive
+
+
+def test_a_stopped_sidecar_that_is_to_end_is_waited_for() -> None:
+    """What starts in its place makes calls: not when it is judged what is left without any."""
+    world = World(options_of(0))
+    world.start_sidecar(world.add_host("pod-1"))
+    sidecar = world.sidecars["pod-1"]
+    sidecar.process.stop()
+    sidecar.leave()
+    world.loop.run_until(1.0)
+    sidecar.process.stopped = False
+    assert Calm(world)._not_connected() == "L4: pod-1 does not end after the faults"
+    sidecar.process.kill()
+    bury([sidecar.process])
 
 
 def make_oracle(limit: int) -> Oracle:
