@@ -5,9 +5,8 @@ text are read. This module must not know tiers or money.
 """
 
 import re
-from dataclasses import dataclass
 from operator import itemgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from farebox.core.call import Call
 
@@ -39,9 +38,8 @@ _EXCEPTION: Final = re.compile(r"\w(?:Error|Exception): ")
 _NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Features:
-    """What can be seen of a call without understanding it.
+class Features(NamedTuple):
+    """What can be seen of a call without understanding it. A tuple, as one is made for most calls.
 
     `text` is the ends of system text and prompt in lower case on one line, with a space before each
     word that begins a line and around the whole, `stems` the first STEM_CHARS letters of its words;
@@ -85,14 +83,14 @@ def features_of(call: Call) -> Features:
     said = f" {_bounded(call.system, WORDS_CHARS_MAX)} {_bounded(call.prompt, WORDS_CHARS_MAX)} "
     text = said.replace("\n", " ").lower()
     return Features(
-        text=text,
-        stems=frozenset(map(_STEM, text.split())),
-        prompt=_bounded(call.prompt, SCANNED_CHARS_MAX),
-        chars=len(call.prompt),
-        turns=call.turns,
-        tools=call.tools,
-        json_schema=call.json_schema,
-        images=call.images,
+        text,
+        frozenset(map(_STEM, text.split())),
+        _bounded(call.prompt, SCANNED_CHARS_MAX),
+        len(call.prompt),
+        call.turns,
+        call.tools,
+        call.json_schema,
+        call.images,
     )
 
 

@@ -17,6 +17,7 @@ from farebox.core.tasks import Freedom
 from farebox.core.tiers import Capability, Model, Tier
 
 _NOTHING_SPECIAL: Final[frozenset[Capability]] = frozenset()
+_ANYWHERE: Final[frozenset[str]] = frozenset()
 
 
 class Bounds(NamedTuple):
@@ -47,10 +48,11 @@ def bounds_of(call: Call, found: Classification, policy: Policy, ceiling: Model 
     said, asked = call.identity, call.output_tokens
     likely = max(found.output_expected, found.output_min)
     tier_named = policy.catalogue.tier_named
+    placed = said.residency or found.residency
     # By position, in the order of the fields: this is made for every call.
     return Bounds(
-        bool(said.min_tier or said.residency or found.residency),
-        frozenset((*said.residency, *found.residency)),
+        bool(said.min_tier or placed),
+        frozenset((*said.residency, *found.residency)) if placed else _ANYWHERE,
         tier_named(said.min_tier) if said.min_tier else None,
         tier_named(found.floor_tier) if found.floor_tier else None,
         tier_named(found.ceiling_tier) if found.ceiling_tier else None,
@@ -96,8 +98,8 @@ def cramped(bounds: Bounds, tier: Tier | None, model: Model) -> Reason | None:
 def _is_too_long(bounds: Bounds, tier: Tier | None, model: Model, answer: int) -> bool:
     # The guard is on the likely length; a text whose bound fits is never turned away.
     return (
-        tier is not None
-        and bounds.input_max + answer > model.context_window
+        bounds.input_max + answer > model.context_window
+        and tier is not None
         and bounds.input_expected + answer > model.context_window * tier.context_guard
     )
 

@@ -108,6 +108,14 @@ def test_the_document_names_every_command() -> None:
     assert names == ["audit", "profile", "project", "up", "replay", "ready", "train", "train"]
 
 
+def test_the_readme_tells_the_same_commands() -> None:
+    told = (ROOT / "README.md").read_text("utf-8").split("## Before launch, and after", 1)[1]
+    block = told.split("```sh\n", 1)[1].split("```", 1)[0]
+    lines = [line for line in block.splitlines() if not line.startswith("#")]
+    assert lines == COMMANDS[: len(lines)]
+    assert [line.split()[1] for line in lines][-1] == "ready"
+
+
 def test_nothing_is_paid_twice_after_an_interrupt(profiled: Path) -> None:
     out = profiled / "launch"
     ledger = read_entries(out / "provider" / "provider.ledger.jsonl")
