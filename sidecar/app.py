@@ -21,6 +21,7 @@ from farebox.core.policy import Policy
 from farebox.runtime.clock import Clock, SystemClock
 from farebox.runtime.endpoints import write_ready_file
 from farebox.runtime.probes import AdminServer, JsonView
+from farebox.runtime.small_model import SmallModel
 from farebox.runtime.tasks import Supervisor
 from farebox.wire.messages import Workload
 from sidecar.cashier import Cashier
@@ -33,7 +34,6 @@ from sidecar.pacing import Pacing, WatchedMoney
 from sidecar.policy import PolicyHolder
 from sidecar.purse import Purse
 from sidecar.receipts import KEPT_MAX, Receipts
-from sidecar.small_model import SmallModel
 from sidecar.surroundings import Money
 from sidecar.tallies import TallyBook
 

@@ -16,6 +16,7 @@ def test_the_packaged_weights_are_found_where_the_classifier_asks() -> None:
     found, problem = with_scorer(replace(policy, routing=HYBRID))
     assert problem == ""
     assert found.scorer is not None
+    assert found.shortcuts, "shapes stand in for the model offline as they do in a sidecar"
 
 
 def test_weights_that_can_not_be_used_are_told(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from farebox.core.policy import Policy
 from farebox.core.tasks import ClassifierKind, RoutingPolicy
-from sidecar.small_model import SmallModel
+from farebox.runtime.small_model import SmallModel
 from tests.support.planes import Running, ask, policy_at, running, simulated
 
 SUM = (

@@ -7,7 +7,7 @@ import pytest
 
 from farebox.core.policy import Policy
 from farebox.core.tasks import ClassifierKind, RoutingPolicy
-from sidecar.small_model import SHORTCUTS_QUALITY, SmallModel
+from farebox.runtime.small_model import SHORTCUTS_QUALITY, SmallModel
 from tests.support.policies import make_policy
 from tests.support.weights import header, packed
 
