@@ -4,6 +4,7 @@ The one rule: whoever watches sees at any time how many calls were served, refus
 module must not know what a call is beyond its ending.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 LINE_EVERY_PERCENT: Final = 10
 
 
-class Shown:
+class Shown(ABC):
     """So many of `total`, and what is to be said of them; soft-wrapped, so that no line is cut."""
 
     def __init__(self, console: "Console", title: str, total: int) -> None:
@@ -46,12 +47,13 @@ class Shown:
             self._bar[0].stop()
 
     @property
+    @abstractmethod
     def done(self) -> int:
-        raise NotImplementedError
+        """How many."""
 
+    @abstractmethod
     def said(self) -> str:
         """What stands beside the number."""
-        raise NotImplementedError
 
     def show(self) -> None:
         """Show how far it is now."""
