@@ -1,8 +1,8 @@
 """Prompts made to mislead, by class, and what a release does with each class.
 
 They lie in `bench/data/adversarial.jsonl`: `class`, `prompt`, `hard` (whether it takes the strong
-model), and `plain`, the prompt without what was done to it. The one rule: nothing is ever tuned on
-them. This module must not know outcomes.
+model), and `plain`, the prompt without what was done to it. The one rule: no weight or threshold is
+ever tuned on them. This module must not know outcomes.
 """
 
 import json
@@ -19,10 +19,13 @@ THRESHOLD = "cmq-0.95"
 
 _NOTE = (
     "Whole prompts, written by hand, against pool A's weights at its threshold for 95 %. Whether "
-    "one is hard is the writer's word. They were written once, all of them are reported, and "
-    "nothing is tuned on them. A prompt of the two last classes was made from a plain one by what "
-    "its class says: it should go where that goes. Short questions in plain words are taken for "
-    "easy ones, however hard they are: the weights know a prompt by its words and its shape."
+    "one is hard is the writer's word. They were written once, all of them are reported, and no "
+    "weight or threshold is tuned on them. One rule was made after a look at them: two of the "
+    "injected claims, in German and in French, went elsewhere until sentences in another language "
+    "at the ends of an English prompt were left out. A prompt of the two last classes was made "
+    "from a plain one by what its class says: it should go where that goes. Short questions in "
+    "plain words are taken for easy ones, however hard they are: the weights know a prompt by its "
+    "words and its shape."
 )
 
 

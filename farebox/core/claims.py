@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Final
 
+from farebox.core.tongues import without_asides
+
 CLAIM_TOKENS_MAX: Final = 40
 """A sentence longer than this is never taken for a claim about the prompt itself."""
 
@@ -91,8 +93,10 @@ _ENDS: Final = frozenset((b".", b"!", b";", b"?", b":", b"]", b")", NEW_LINE))
 def without_claims(tokens: list[bytes]) -> list[bytes]:
     """The tokens without new lines, courtesies, and sentences that speak of the request itself.
 
+    Those in another language at the ends of an English prompt are gone too, whatever they speak of.
     A prompt of nothing but claims is read as it is rather than as an empty one.
     """
+    tokens = without_asides(tokens)
     if _CUES.isdisjoint(tokens):
         return _without_lines(tokens) if NEW_LINE in tokens else tokens
     kept: list[bytes] = []

@@ -116,7 +116,8 @@ def part_read(prompt: str) -> str:
 def _normal(prompt: str) -> bytes:
     prompt = part_read(prompt)
     if not prompt.isascii():
-        prompt = unicodedata.normalize("NFKC", prompt)
+        # The full stop of Chinese and Japanese ends a sentence as any other.
+        prompt = unicodedata.normalize("NFKC", prompt).replace("\u3002", ". ")
     return prompt.lower().encode(errors="replace")
 
 
