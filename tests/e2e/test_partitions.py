@@ -245,9 +245,14 @@ async def _lent_to(system: System, name: str) -> dict[str, int]:
 
 
 async def _is_all_lent(system: System) -> bool:
-    """Whether there is next to no money left for another call, by what the dearest may cost."""
-    (org,) = [one for one in await system.pools() if one["pool"].endswith("/org")]
-    return nanos(org["headroom_usd"]) < 10 * typical_worst_nanos(0)
+    """Whether there is next to no money left for another call, by what the dearest may cost.
+
+    A call draws on both shared pools, so the one of which more is frozen ends them all; what is
+    then left in the other stays there for ever.
+    """
+    shared = [one for one in await system.pools() if one["pool"].endswith(("/org", "/team"))]
+    assert len(shared) == 2
+    return min(nanos(one["headroom_usd"]) for one in shared) < 10 * typical_worst_nanos(0)
 
 
 def _unknown(system: System) -> list[dict[str, str]]:

@@ -23,7 +23,7 @@ from bench.cap_run import Result, Seen, judge
 from bench.cap_scenario import Scenario, storm, typical_worst_nanos
 from controller.store.etcd_client import EtcdClient
 from controller.store.etcd_layout import Keys
-from controller.store.kv import end_of
+from controller.store.kv import KvUnclear, end_of
 from farebox.cli import fleet
 from farebox.cli.admin import AdminError, admin_url, get_json, until_ready
 from farebox.cli.processes import Child, Children, Port, Program
@@ -73,9 +73,12 @@ def write_limits(system: "System", scenario: Scenario) -> None:
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Wait, bounded, until something holds in another process."""
+    """Wait, bounded, until something holds in another process; one that can't be asked may yet."""
     async with asyncio.timeout(PATIENCE_S):
-        while not await holds():  # noqa: ASYNC110  (what is polled is another process)
+        while True:
+            with suppress(AdminError):
+                if await holds():
+                    return
             await asyncio.sleep(POLL_S)
 
 
@@ -182,7 +185,8 @@ class System:
             async with asyncio.timeout(QUIET_S_MAX):
                 while True:
                     url = f"http://127.0.0.1:{self.provider.facts['port']}/_sim/ledger"
-                    with suppress(AdminError):
+                    # An etcd that has just found its leader answers a little later.
+                    with suppress(AdminError, KvUnclear):
                         still_open = (await get_json(url))["open"]
                         lines = await self._lines()
                         if not still_open and not any(line.out_nanos for line in lines.values()):
