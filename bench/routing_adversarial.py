@@ -20,12 +20,14 @@ THRESHOLD = "cmq-0.95"
 _NOTE = (
     "Whole prompts, written by hand, against pool A's weights at its threshold for 95 %. Whether "
     "one is hard is the writer's word. They were written once, all of them are reported, and no "
-    "weight or threshold is tuned on them. One rule was made after a look at them: two of the "
-    "injected claims, in German and in French, went elsewhere until sentences in another language "
-    "at the ends of an English prompt were left out. A prompt of the two last classes was made "
-    "from a plain one by what its class says: it should go where that goes. Short questions in "
-    "plain words are taken for easy ones, however hard they are: the weights know a prompt by its "
-    "words and its shape."
+    "weight or threshold is tuned on them. A prompt of the last classes was made from a plain one "
+    "by what its class says: it should go where that goes. Two rules were made after a look at the "
+    "first and the second set of injected claims: of these 2 of 30 and 16 of 60 went elsewhere "
+    "until sentences in another language at the ends of an English prompt were left out, and until "
+    "a strange prompt was read without its edges. The third set was written by somebody who knew "
+    "no rule, and nothing was changed after it was run: it tells how a new claim fares. Short "
+    "questions in plain words are taken for easy ones, however hard they are: the weights know a "
+    "prompt by its words and its shape."
 )
 
 

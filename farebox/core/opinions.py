@@ -12,10 +12,9 @@ from typing import Final, NamedTuple
 from farebox.core.pacing import Pace
 from farebox.core.policy import Policy
 from farebox.core.reasons import Reason
-from farebox.core.scoring import Score, Weights, Worth
+from farebox.core.scoring import Reading, Score, Weights, Worth
 from farebox.core.shortcuts import shortcut_for
 from farebox.core.tasks import RoutingPolicy
-from farebox.core.wording import Wording, wording_of
 
 DIFFICULTY_MAX: Final = 1_000
 
@@ -43,18 +42,16 @@ def opinion_on(
     if scorer is None or threshold is None:
         return Opinion(_above(routing), Reason.MODEL_MISSING, f"weights:{routing.weights}")
     paced = pace if routing.pacing else None
-    wording = wording_of(prompt)
+    reading = scorer.reading_of(prompt)
     if shortcuts:
-        seen = _by_shape(wording, policy, scorer, paced)
+        seen = _by_shape(reading, policy, paced)
         if seen is not None:
             return seen
-    return _by_score(scorer.score_wording(wording), scorer, threshold, routing, paced)
+    return _by_score(scorer.score_reading(reading), scorer, threshold, routing, paced)
 
 
-def _by_shape(
-    wording: Wording, policy: Policy, scorer: Weights, pace: Pace | None
-) -> Opinion | None:
-    shortcut = shortcut_for(policy.shortcuts, wording.structure)
+def _by_shape(reading: Reading, policy: Policy, pace: Pace | None) -> Opinion | None:
+    shortcut = shortcut_for(policy.shortcuts, reading.wording.structure)
     if shortcut is None:
         return None
     boundary = policy.routing.boundary_difficulty
@@ -62,7 +59,7 @@ def _by_shape(
         # Where money is short the model says which of these calls are worth the strong one most.
         difficulty = (boundary + 1 + DIFFICULTY_MAX) // 2
         return None if pace else Opinion(difficulty, Reason.SHAPE_MATCHED, shortcut.name)
-    if not scorer.is_familiar(wording):
+    if not reading.familiar:
         return None
     return Opinion(boundary // 2, Reason.SHAPE_MATCHED, shortcut.name)
 

@@ -15,7 +15,8 @@ from operator import mul, neg, sub, truediv, xor
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 from zlib import crc32
 
-from farebox.core.wording import STRUCTURE_NAMES, Wording, wording_of
+from farebox.core.edges import cores_of
+from farebox.core.wording import STRUCTURE_NAMES, Wording, part_read, wording_of
 
 MAGIC: Final = b"farebox-weights-2\n"
 WEIGHTS_BYTES_MAX: Final = 1_000_000
@@ -90,9 +91,10 @@ class Kind(NamedTuple):
     answer_size: float = 0.0
 
 
-class _Sight(NamedTuple):
-    """How a prompt looks beside those of training."""
+class Reading(NamedTuple):
+    """A prompt as it is judged, and how it looks beside those of training."""
 
+    wording: Wording
     shape: Sequence[float]
     unknown: float
     oddness: float
@@ -142,12 +144,23 @@ class Weights(NamedTuple):
 
     def score(self, prompt: str) -> Score:
         """Score a prompt; bounded work, never raises."""
-        return self.score_wording(wording_of(prompt))
+        return self.score_reading(self.reading_of(prompt))
 
-    def score_wording(self, wording: Wording) -> Score:
-        """Score a prompt that was read before, when several models look at one prompt."""
+    def reading_of(self, prompt: str) -> Reading:
+        """A prompt as it is judged: whole, or its core where only that is familiar.
+
+        Who adds something strange to a well-known question does not change its route.
+        """
+        whole = self._reading(wording_of(prompt))
+        if whole.familiar:
+            return whole
+        cores = map(self._reading, map(wording_of, cores_of(part_read(prompt))))
+        return next((core for core in cores if core.familiar), whole)
+
+    def score_reading(self, reading: Reading) -> Score:
+        """Score a prompt that was read before."""
+        wording, shape, unknown, oddness, kind, belonging, familiar = reading
         buckets = buckets_of(wording.tokens, self.bits)
-        shape, unknown, oddness, kind, belonging, familiar = self._sight(wording)
         gain = _chance(self.strong, buckets, shape) - (weak := _chance(self.weak, buckets, shape))
         dearness = (wording.size + kind.answer_size + 1) / self.usual_size
         return Score(
@@ -174,11 +187,7 @@ class Weights(NamedTuple):
         part = (dearer - share) / (dearer - cheaper)
         return self.usual[place - 1] + part * (self.usual[place] - self.usual[place - 1])
 
-    def is_familiar(self, wording: Wording) -> bool:
-        """Whether a prompt is like those of training, without asking for chances."""
-        return self._sight(wording).familiar
-
-    def _sight(self, wording: Wording) -> _Sight:
+    def _reading(self, wording: Wording) -> Reading:
         shape = spread(wording.structure, self.overall, SPREAD_MAX)
         unknown = self._unknown(wording.words)
         oddness, kind = self._kind(wording.structure)
@@ -188,7 +197,7 @@ class Weights(NamedTuple):
             and oddness <= self.oddness_max
             and belonging >= self.belonging_min
         )
-        return _Sight(shape, unknown, oddness, kind, belonging, familiar)
+        return Reading(wording, shape, unknown, oddness, kind, belonging, familiar)
 
     def _unknown(self, words: frozenset[bytes]) -> float:
         slots = map((len(self.known) - 1).__and__, map(crc32, words))

@@ -14,7 +14,6 @@ from typing import Final
 import numpy as np
 
 from farebox.core.scoring import Score, Weights
-from farebox.core.wording import wording_of
 from farebox.learn import cascades
 from farebox.learn.encoding import Bools, Floats, structures_of
 from farebox.learn.outcomes import DEV, TRAIN, Outcome, of_split
@@ -200,10 +199,9 @@ def _limited(pool: Pooled, release: Release) -> Pooled:
 def make_rules(rows: Sequence[Outcome], release: Release, model: Weights) -> list[Rule]:
     """Rules that decide as a release does at its threshold for 95 %, grown on the train split."""
     pool = pooled(of_split(rows, TRAIN), release.pair).of_sources(release.sources)
-    wordings = [wording_of(row.prompt) for row in pool.rows]
-    scores = [model.score_wording(wording) for wording in wordings]
-    strong = routed(scores) >= model.thresholds["cmq-0.95"]
-    return grow(structures_of(wordings), strong, PURITY_MIN)
+    readings = [model.reading_of(row.prompt) for row in pool.rows]
+    strong = routed(list(map(model.score_reading, readings))) >= model.thresholds["cmq-0.95"]
+    return grow(structures_of([one.wording for one in readings]), strong, PURITY_MIN)
 
 
 def rules(name: str) -> list[Rule]:
