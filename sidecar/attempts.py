@@ -33,10 +33,10 @@ class Attempt:
     """A call sent to one model with money of its own. `status` is 0 until a head has come."""
 
     __slots__ = (
+        "_body_bytes",
         "_meter",
         "_pieces",
         "_request",
-        "body_bytes",
         "headers",
         "held",
         "response_model",
@@ -50,7 +50,7 @@ class Attempt:
         self.headers: Headers = ()
         self.usage: Usage | None = None
         self.response_model = ""
-        self.body_bytes = 0
+        self._body_bytes = 0
         self._request = request
         self._meter: StreamMeter | None = None
         self._pieces: list[bytes] = []
@@ -64,10 +64,11 @@ class Attempt:
             self._meter = StreamMeter(strip_usage=not request.usage_asked, output_bound=bound)
         return self._meter
 
-    def collect(self, data: bytes) -> None:
-        """Keep a piece of a whole answer."""
+    def collect(self, data: bytes) -> int:
+        """Keep a piece of a whole answer; returns how long it is by now, in bytes."""
         self._pieces.append(data)
-        self.body_bytes += len(data)
+        self._body_bytes = length = self._body_bytes + len(data)
+        return length
 
     @property
     def body(self) -> bytes:
@@ -111,17 +112,18 @@ class Attempt:
 
     def record(self, ending: Ending, purpose: Purpose = Purpose.ANSWER) -> AttemptRecord:
         """The attempt as its receipt keeps it."""
-        tier = self.held.route.candidate.tier
+        held, route = self.held, self.held.route
+        tier, model, _, _ = route.candidate
         return AttemptRecord(
-            model=self.held.route.candidate.model.name,
+            model=model.name,
             tier=tier.name if tier is not None else "",
-            hold=self.held.hold,
-            held=self.held.route.hold,
+            hold=held.hold,
+            held=route.hold,
             cost=ending.cost,
             end=ending.reason,
             status=self.status,
-            shadow=self.held.shadow,
-            unverified=self.held.unverified,
+            shadow=held.shadow,
+            unverified=held.unverified,
             usage=self.usage,
             response_model=self.response_model,
             purpose=purpose,

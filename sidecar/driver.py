@@ -7,7 +7,7 @@ tells every exchange so. This module must not know what the orders mean for mone
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from farebox.core.instant import BootMs, DurationMs
 from farebox.core.tiers import Model
@@ -44,12 +44,14 @@ from sidecar.events import (
     UpstreamFailed,
     UpstreamHead,
 )
-from sidecar.exchange import Commands, Exchange, State
+from sidecar.exchange import READING, Commands, Exchange, State
 from sidecar.receipts import Receipt
 from sidecar.surroundings import Arrival, Surroundings
 from sidecar.upstream.connection import ConnectFailedError, Connection, SilentError
 from sidecar.upstream.origin import Origin, OriginError, target_of
 from sidecar.upstream.request import post
+
+_ENDED_WHOLE: Final = UpstreamEnded(complete=True)
 
 
 class MissingSecretError(Exception):
@@ -107,8 +109,9 @@ class Run:
                     event = await (pending if self._until is None else self._in_time(pending))
                 if caller.is_slow and not self._left_to_job:
                     await caller.taken(ms_max=self._around.waits.send_ms_max)
-            if event is None:
-                if self._left_to_job or not exchange.reading:
+            commands = () if event is None else exchange.handle(event)
+            while not commands:
+                if self._left_to_job or exchange.state not in READING:
                     return
                 while (event := self._fact_at_hand()) is None:
                     if self._until is None:
@@ -116,7 +119,7 @@ class Run:
                     elif not await self._news_in_time():
                         event = TimedOut(Phase.GATES)
                         break
-            commands = exchange.handle(event)
+                commands = exchange.handle(event)
 
     async def _drain(self) -> None:
         """Read on without a caller; this runs as a job, when `serve` has returned."""
@@ -133,7 +136,8 @@ class Run:
         """Let go of everything; an exchange that is not over yet is told that it ends here."""
         if self._exchange.state is not State.DONE:
             self._carry_out(self._exchange.handle(Stopped()))
-        self._release()
+        if self._connection is not None:
+            self._release()
 
     # ------------------------------------------------------------------------------ carrying out
 
@@ -158,7 +162,8 @@ class Run:
         return held
 
     def _forward(self, command: Forward) -> Event | None:
-        self._release()
+        if self._connection is not None:
+            self._release()
         self._sent = self._head_read = False
         try:
             lines = self._arrival.head.lines + self._credential(command.model)
@@ -304,15 +309,15 @@ class Run:
         """The next fact when it has come already, as most of an answer does with its head."""
         connection = self._connection
         assert connection is not None
-        if not self._head_read:
+        if self._head_read:
+            data = connection.body_now()
+            if data is not None:
+                return UpstreamData(data) if data else self._ended()
+        else:
             head = connection.head_now()
             if head is not None:
                 self._head_read = True
                 return UpstreamHead(*head)
-        else:
-            data = connection.body_now()
-            if data is not None:
-                return UpstreamData(data) if data else self._ended()
         return self._failed(connection.fault) if connection.fault is not None else None
 
     def _failed(self, fault: Exception) -> Event:
@@ -325,12 +330,13 @@ class Run:
 
     def _ended(self) -> Event:
         self._release()
-        return UpstreamEnded(complete=True)
+        return _ENDED_WHOLE
 
     def _release(self) -> None:
-        if self._connection is not None:
-            self._around.pool.give_back(self._connection)
+        connection = self._connection
+        if connection is not None:
             self._connection = None
+            self._around.pool.give_back(connection)
 
     _ORDERS: ClassVar[Mapping[type[Command], Callable[[Any, Any], Event | None]]] = {
         HoldMoney: _hold,

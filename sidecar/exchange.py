@@ -53,7 +53,7 @@ from sidecar.events import (
     UpstreamFailed,
     UpstreamHead,
 )
-from sidecar.headers import passed_on, told, told_cost, value_of
+from sidecar.headers import by_name, passed_on, told, told_cost
 from sidecar.refusals import RefusalDetail, plainly, status_of
 from sidecar.story import Story
 
@@ -65,6 +65,7 @@ ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 
 STATUS_REDIRECT: Final = 300
 _TRY_ANOTHER: Final = frozenset({408, 429, *range(500, 600)})
+_PLAIN: Final = frozenset({b"", b"identity"})
 _COUNTS: Final = "the money held for the call counts as spent."
 
 
@@ -81,8 +82,9 @@ class State(enum.StrEnum):
     DONE = "done"
 
 
-_READING: Final = frozenset({State.SENT, State.ANSWERING, State.FAILING, State.STREAMING})
+READING: Final = frozenset({State.SENT, State.ANSWERING, State.FAILING, State.STREAMING})
 
+"""The states in which the next fact comes from the provider."""
 
 _NOTHING_TRIED: Final[frozenset[str]] = frozenset()
 
@@ -131,11 +133,6 @@ class Exchange:
         self._refused_by: Attempt | None = None
         self._under_way: Attempt | None = None
 
-    @property
-    def reading(self) -> bool:
-        """Whether the next fact comes from the provider."""
-        return self.state in _READING
-
     def start(self) -> Commands:
         """Begin: hold money for the cheapest sufficient model, or refuse."""
         reason = self._plan.refusal
@@ -180,8 +177,9 @@ class Exchange:
     def _head_came(self, event: UpstreamHead) -> Commands:
         attempt = self._attempt
         attempt.status, attempt.headers = event.status, event.headers
-        kind = value_of(event.headers, b"content-type")
-        encoded = value_of(event.headers, b"content-encoding") not in {b"", b"identity"}
+        fields = by_name(event.headers)
+        kind = fields.get(b"content-type", b"").lower()
+        encoded = fields.get(b"content-encoding", b"").lower() not in _PLAIN
         if event.status >= STATUS_REDIRECT:
             self.state = State.FAILING
         elif encoded or not kind.startswith(b"text/event-stream"):
@@ -208,9 +206,7 @@ class Exchange:
     # ------------------------------------------------------------------------------ a whole answer
 
     def _collect(self, event: UpstreamData) -> Commands:
-        attempt = self._attempt
-        attempt.collect(event.data)
-        if attempt.body_bytes <= ANSWER_BYTES_MAX:
+        if self._attempt.collect(event.data) <= ANSWER_BYTES_MAX:
             return ()
         if self.state is State.FAILING:
             return self._provider_refused(event)

@@ -10,6 +10,7 @@ from typing import Final
 
 from farebox.core.classify import Classification
 from farebox.core.money import Nanos, format_dollars
+from farebox.core.reasons import Reason
 from sidecar.events import Headers, MoneyHeld
 
 OWN_PREFIX: Final = b"x-farebox-"
@@ -42,15 +43,13 @@ def _is_passed(name: bytes) -> bool:
 
 def passed_on(headers: Headers) -> bytes:
     """The provider's headers that the caller gets, as lines."""
-    return b"".join([b"%b: %b\r\n" % (name, value) for name, value in headers if _is_passed(name)])
+    lines = [name + b": " + value + b"\r\n" for name, value in headers if _is_passed(name)]
+    return b"".join(lines)
 
 
-def value_of(headers: Headers, name: bytes) -> bytes:
-    """The first value of a header in lower case; b"" when it is absent."""
-    for key, value in headers:
-        if key == name:
-            return value.lower()
-    return b""
+def by_name(headers: Headers) -> dict[bytes, bytes]:
+    """The values by name; of a repeated header the first."""
+    return dict(reversed(headers))
 
 
 def told(call_id: str, held: MoneyHeld, found: Classification) -> bytes:
@@ -60,20 +59,15 @@ def told(call_id: str, held: MoneyHeld, found: Classification) -> bytes:
     constant = _about(
         model.name,
         tier.name if tier is not None else "",
-        f"{route.reason}; {found.reason}={found.rule}",
+        route.reason,
+        found.reason,
+        found.rule,
         is_gated=bool(found.gates),
     )
+    own = f"x-farebox-call: {call_id}\r\nx-farebox-estimated-usd: {format_dollars(route.hold)}\r\n"
     # A call that draws on no pool has no headroom to tell.
-    headroom = (
-        ""
-        if held.headroom is None
-        else f"x-farebox-headroom-usd: {format_dollars(held.headroom)}\r\n"
-    )
-    own = (
-        f"x-farebox-call: {call_id}\r\n"
-        f"x-farebox-estimated-usd: {format_dollars(route.hold)}\r\n"
-        f"{headroom}"
-    )
+    if held.headroom is not None:
+        own += f"x-farebox-headroom-usd: {format_dollars(held.headroom)}\r\n"
     lines = constant + own.encode("ascii")
     return lines + _let_pass(held) if held.shadow or held.unverified else lines
 
@@ -86,9 +80,12 @@ def _let_pass(held: MoneyHeld) -> bytes:
 
 
 @functools.lru_cache(maxsize=_ROUTES_KEPT_MAX)
-def _about(model: str, tier: str, route: str, *, is_gated: bool) -> bytes:
+def _about(
+    model: str, tier: str, route: Reason, found: Reason, rule: str, *, is_gated: bool
+) -> bytes:
     """The lines that many calls share; what gates said is told apart, where there are any."""
-    lines = f"x-farebox-model: {model}\r\nx-farebox-tier: {tier}\r\nx-farebox-route: {route}\r\n"
+    why = f"{route}; {found}={rule}"
+    lines = f"x-farebox-model: {model}\r\nx-farebox-tier: {tier}\r\nx-farebox-route: {why}\r\n"
     return lines.encode("latin-1", "replace") + (b"" if is_gated else UNGATED)
 
 

@@ -77,8 +77,8 @@ class Listener:
 
     def begin(self) -> RefusalDetail | None:
         """Count a call from its head on; refused when as many as may be are under way."""
-        self.calls_open += 1
-        return plainly(Reason.TOO_MANY_CALLS) if self.calls_open > self._calls_max else None
+        self.calls_open = calls = self.calls_open + 1
+        return plainly(Reason.TOO_MANY_CALLS) if calls > self._calls_max else None
 
     def end(self) -> None:
         """A call is over, however it went."""
@@ -113,12 +113,12 @@ class Listener:
 
     def _begin_run(self, request: Request, caller: Caller, call_id: str) -> Run | None:
         """The run of a call; None for what is answered at once. Raises RefusedError."""
-        clock = self._around.clock
+        around = self._around
         provider, path = _split(request.target)
         policy = self._policies.current
         if policy is None:
             raise RefusedError(_NO_POLICY)
-        if not _is_served(provider, policy):
+        if provider != DEFAULT_PROVIDER and not _is_served(provider, policy):
             raise RefusedError(plainly(Reason.UNKNOWN_ROUTE))
         if request.method == b"GET" and path == MODELS_PATH:
             caller.tell(*responses.listing(models_body(names_served(policy)), call_id))
@@ -130,11 +130,11 @@ class Listener:
             caller=caller,
             call_id=call_id,
             provider=provider,
-            at=clock.utc(),
-            since=clock.boot(),
+            at=around.clock.utc(),
+            since=around.clock.boot(),
         )
-        exchange = _exchange_of(request, path, call_id, policy, self._around.pace)
-        return Run(exchange, arrival, self._around)
+        exchange = _exchange_of(request, path, call_id, policy, around.pace)
+        return Run(exchange, arrival, around)
 
     def _tell_refusal(self, detail: RefusalDetail, caller: Caller, call_id: str) -> None:
         self._refused_early(detail.reason.value)
@@ -185,9 +185,7 @@ def _split(target: str) -> tuple[str, str]:
 
 
 def _is_served(provider: str, policy: Policy) -> bool:
-    return provider == DEFAULT_PROVIDER or any(
-        model.provider == provider for _, model in policy.catalogue
-    )
+    return any(model.provider == provider for _, model in policy.catalogue)
 
 
 def _bad(message: str) -> RefusedError:

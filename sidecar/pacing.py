@@ -68,6 +68,8 @@ class Pacing:
         self._draws = Draws()
         self._policy: Policy | None = None
         self._weights: Weights | None = None
+        self.is_on = False
+        """Whether the latest call's policy is paced at all."""
         self._weak, self._strong, self._mix = Costs(), Costs(), Mix()
         self._rates: dict[Charge, CallRate] = {}
         self._flows: dict[tuple[Charge, ...], _Flow] = {}
@@ -113,11 +115,6 @@ class Pacing:
             side, expected = noted
             side.settle(expected, cost)
 
-    @property
-    def is_on(self) -> bool:
-        """Whether the latest call's policy is paced at all."""
-        return self._weights is not None
-
     def finished(self, outcome: Outcome) -> None:
         """A call is over: whether the small model decided about it, and what it cost."""
         if self._weights is not None and outcome.attempts:
@@ -133,6 +130,7 @@ class Pacing:
             routing = policy.routing
             paces = routing.pacing and routing.classifier in _SCORING
             self._policy, self._weights = policy, policy.scorer if paces else None
+            self.is_on = self._weights is not None
             self._flows.clear()
             if self._weights is None:
                 # Nobody looks at these calls' ends any more.

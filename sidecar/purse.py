@@ -10,6 +10,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from farebox.core import ledger
@@ -30,6 +31,7 @@ CLOSED_MAX: Final = 4_096
 """Of so many (sub-)pools it is remembered which lease was closed last."""
 
 _NEVER: Final = BootMs(2**63)
+_id_of: Final = attrgetter("id")
 
 
 class Room(NamedTuple):
@@ -168,18 +170,16 @@ class Purse:
             self.write_again()
         if now >= self._begins:
             self.begin_windows(now)
-        newest, leases = self._newest, []
-        for charge in charges:
-            lease_id = newest.get(charge)
-            if lease_id is None:
-                absent = LeaseId(charge=charge, window=0)
-                return Shortfall(lease=absent, headroom=ZERO, usable=False)
-            leases.append(lease_id)
+        try:
+            leases = tuple(map(self._newest.__getitem__, charges))
+        except KeyError as unlent:
+            absent = LeaseId(charge=unlent.args[0], window=0)
+            return Shortfall(lease=absent, headroom=ZERO, usable=False)
         hold_id = self._next_hold
         decided = ledger.hold(
             self.book,
             hold_id=hold_id,
-            leases=tuple(leases),
+            leases=leases,
             amount=amount,
             now=now,
             unchecked=self._open_of(unchecked, now) if unchecked else (),
@@ -221,8 +221,11 @@ class Purse:
         found = self._holds.get(hold_id)
         if found is None or (found.leases and now >= self.book.deadline):
             return False
-        leases = found.leases + found.unchecked
-        return not any(self._leases[lease].window_over_at(now) for lease in leases)
+        for lease_id in found.leases + found.unchecked:
+            ends = self._leases[lease_id].window_ends
+            if ends is not None and now >= ends:
+                return False
+        return True
 
     def charges_held(self, hold_id: HoldId) -> tuple[Charge, ...]:
         """The (sub-)pools in which a hold still has money."""
@@ -316,13 +319,13 @@ class Purse:
 
     def _apply(self, record: Record) -> None:
         leases, closed, hold = ledger.effect(self.book, record)
-        for lease in leases:
-            self._leases[lease[0]] = lease
+        self._leases.update(zip(map(_id_of, leases), leases, strict=True))
         if hold is not None:
-            if hold.state is HoldState.HELD:
-                self._holds[hold.id] = hold
+            hold_id, _, _, state, _ = hold
+            if state is HoldState.HELD:
+                self._holds[hold_id] = hold
             else:
-                del self._holds[hold.id]
+                del self._holds[hold_id]
         elif closed is not None:
             self._drop(closed)
         elif isinstance(record, Granted):

@@ -5,18 +5,28 @@ module must not know what to do next.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from farebox.core.call import Call
 from farebox.core.classify import Classification
 from farebox.core.gates import Verdict
-from farebox.core.money import Nanos
+from farebox.core.leases import HoldId
+from farebox.core.money import ZERO, Nanos
+from farebox.core.reasons import Reason
 from farebox.core.routing import Plan, Route
-from farebox.core.usage import Usage
 from sidecar.attempts import Attempt, Ending
 from sidecar.commands import Asked, AttemptRecord, Outcome, Purpose
 from sidecar.refusals import RefusalDetail
+
+_new: Final = tuple.__new__
+"""Makes a NamedTuple of all its fields in half the time; every call makes one."""
+
+_NONE_SERVED: Final = AttemptRecord(
+    model="", tier="", hold=HoldId(0), held=ZERO, cost=ZERO, end=Reason.NOTHING_SENT, status=0
+)
+"""In place of the attempt whose answer the caller gets, until there is one."""
 
 STATUS_CALLER_GONE = 499
 """What receipts show, as several proxies do, for a caller that did not wait for its answer."""
@@ -28,10 +38,8 @@ class Story:
     __slots__ = (
         "_call",
         "_plan",
-        "_response_model",
         "_route",
         "_served",
-        "_usage",
         "attempts",
         "call_id",
         "cost",
@@ -50,9 +58,7 @@ class Story:
         self._call = call
         self._plan = plan
         self._route: Route | None = None
-        self._served: AttemptRecord | None = None
-        self._usage: Usage | None = None
-        self._response_model = ""
+        self._served = _NONE_SERVED
 
     def add(self, attempt: Attempt, ending: Ending) -> None:
         """An attempt at the caller's answer has ended."""
@@ -62,7 +68,6 @@ class Story:
         self._route = attempt.held.route
         if attempt.usage is not None or attempt.response_model:
             self._served = record
-            self._usage, self._response_model = attempt.usage, attempt.response_model
 
     def add_aside(self, attempt: Attempt, ending: Ending, purpose: Purpose) -> None:
         """An attempt has ended that was made to judge an answer."""
@@ -72,7 +77,6 @@ class Story:
     def serve(self, attempt: Attempt, record: AttemptRecord) -> None:
         """It is this attempt's answer that the caller gets."""
         self._served, self._route = record, attempt.held.route
-        self._usage, self._response_model = attempt.usage, attempt.response_model
 
     def judge(self, at: int, verdicts: Sequence[Verdict]) -> None:
         """What gates said of the answer of the attempt at this place."""
@@ -81,38 +85,38 @@ class Story:
 
     def outcome(self, *, status: int, refused: RefusalDetail | None, caller_gone: bool) -> Outcome:
         """The whole story, now that the call is over."""
-        served = self._served
-        rejected = self._plan.rejected if self._route is None else self._route.rejected
+        call, found, route, served = self._call, self.found, self._route, self._served
+        rejected = self._plan.rejected if route is None else route.rejected
         if refused is not None and refused.rejected:
             rejected = refused.rejected
         return Outcome(
             call_id=self.call_id,
-            identity=self._call.identity,
-            model_asked=self._call.model,
-            stream=self._call.stream,
+            identity=call.identity,
+            model_asked=call.model,
+            stream=call.stream,
             status=STATUS_CALLER_GONE if caller_gone else status,
             refused=refused.reason if refused is not None else None,
             refused_pool=refused.pool if refused is not None else "",
             caller_gone=caller_gone,
-            task=self.found.task,
-            difficulty=self.found.difficulty,
-            rule=f"{self.found.reason}={self.found.rule}",
-            route=self._route.reason if self._route is not None else None,
-            model=served.model if served is not None else "",
-            tier=served.tier if served is not None else "",
-            response_model=self._response_model,
+            task=found.task,
+            difficulty=found.difficulty,
+            rule=f"{found.reason}={found.rule}",
+            route=route.reason if route is not None else None,
+            model=served.model,
+            tier=served.tier,
+            response_model=served.response_model,
             rejected=rejected,
             attempts=tuple(self.attempts),
-            usage=self._usage,
+            usage=served.usage,
             cost=Nanos(self.cost),
             gate=self.gate,
             escalations=self.escalations,
-            asked=_asked(self._call),
+            asked=_asked(call),
         )
 
 
 def _asked(call: Call) -> Asked:
-    return Asked(
+    asked = (
         call.body_bytes,
         call.turns,
         call.output_tokens,
@@ -121,3 +125,4 @@ def _asked(call: Call) -> Asked:
         call.images,
         call.json_schema,
     )
+    return _new(Asked, asked)

@@ -11,7 +11,7 @@ from typing import Final
 from farebox.core.gates import GateKind
 from farebox.core.instant import BootMs, DurationMs
 from farebox.core.reasons import Reason
-from farebox.core.tallies import BIN_WIDTH, BINS, OTHER, Checks, ServedBy, Service, Tally, bin_of
+from farebox.core.tallies import BINS, OTHER, Checks, ServedBy, Service, Tally, bin_of
 from farebox.runtime.clock import Clock
 from farebox.wire.messages import Tallies
 from sidecar.commands import AttemptRecord, Outcome, Purpose
@@ -116,8 +116,7 @@ class TallyBook:
         """Count one call; what nearly all calls are with one look-up."""
         attempts = outcome.attempts
         if len(attempts) == 1 and outcome.model and not outcome.gate and outcome.refused is None:
-            width = outcome.difficulty // BIN_WIDTH
-            key = (outcome.task, outcome.tier, outcome.model, width, outcome.rule)
+            key = (outcome.task, outcome.tier, outcome.model, outcome.difficulty, outcome.rule)
             alike = self._alike.get(key)
             if alike is None:
                 if len(self._alike) >= ALIKE_MAX:
@@ -130,10 +129,10 @@ class TallyBook:
 
     def _fold(self) -> None:
         """Add the calls that went alike to their tasks."""
-        for (name, tier, model, width, rule), (calls, cost) in self._alike.items():
+        for (name, tier, model, difficulty, rule), (calls, cost) in self._alike.items():
             task = self._task(name)
             task.calls += calls
-            task.difficulties[bin_of(width * BIN_WIDTH)] += calls
+            task.difficulties[bin_of(difficulty)] += calls
             task.unsure += calls if rule.startswith(_UNSURE) else 0
             service = task.service(tier, model)
             service.calls += calls

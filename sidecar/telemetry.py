@@ -66,12 +66,27 @@ class _Sums:
 class _Alike:
     """Calls that went alike: one attempt, usage reported, within its hold."""
 
-    __slots__ = ("calls", "cost", "usage")
+    __slots__ = ("calls", "cost", "durations", "usage")
 
-    def __init__(self) -> None:
+    def __init__(self, durations: "_Durations") -> None:
         self.calls = 0
         self.cost = 0
         self.usage: tuple[int, ...] = (0,) * len(KINDS)
+        self.durations = durations
+
+
+class _Durations:
+    """How long calls took, by bucket and in all."""
+
+    __slots__ = ("buckets", "ms")
+
+    def __init__(self) -> None:
+        self.buckets = [0] * (len(_DURATION_MS_BUCKETS) + 1)
+        self.ms = 0
+
+    def add(self, ms: int) -> None:
+        self.buckets[bisect.bisect_left(_DURATION_MS_BUCKETS, ms)] += 1
+        self.ms += ms
 
 
 class Telemetry(Collector):
@@ -87,9 +102,8 @@ class Telemetry(Collector):
         self._calls_open = calls_open
         self._receipts_dropped = receipts_dropped
         self._sums = {name: _Sums(len(labels)) for name, (_, labels) in COUNTERS.items()}
-        self._alike: dict[tuple[str, str, str, str, str], _Alike] = {}
-        self._durations: dict[str, list[int]] = {}
-        self._duration_ms: dict[str, int] = {}
+        self._alike: dict[tuple[str, str, str, bool, str], _Alike] = {}
+        self._durations: dict[str, _Durations] = {}
         registry.register(self)
 
     def refused_early(self, reason: str) -> None:
@@ -99,29 +113,30 @@ class Telemetry(Collector):
     def finished(self, receipt: Receipt) -> None:
         """Count one call."""
         outcome = receipt.outcome
-        how = outcome_label(outcome)
-        self._observe(how, receipt.duration)
-        if len(outcome.attempts) == 1 and outcome.usage is not None and not outcome.gate:
-            attempt = outcome.attempts[0]
-            within = attempt.cost <= attempt.held and not (attempt.shadow or attempt.unverified)
-            if within and outcome.refused is None:
-                self._count_alike(outcome, how, attempt)
+        attempts, usage = outcome.attempts, outcome.usage
+        if len(attempts) == 1 and usage is not None and not outcome.gate:
+            alike = self._alike_of(outcome, attempts[0])
+            if alike is not None:
+                alike.calls += 1
+                alike.cost += attempts[0].cost
+                alike.usage = tuple(map(add, alike.usage, usage.vector))
+                alike.durations.add(receipt.duration)
                 return
+        how = outcome_label(outcome)
+        self._durations_of(how).add(receipt.duration)
         self._count(outcome, how)
 
-    def _count_alike(self, outcome: Outcome, how: str, attempt: AttemptRecord) -> None:
-        """Count what nearly all calls are with one look-up; a scrape adds it to the rest."""
-        key = (outcome.model, outcome.tier, outcome.task, how, attempt.end)
+    def _alike_of(self, outcome: Outcome, attempt: AttemptRecord) -> _Alike | None:
+        """What nearly all calls are, by one look-up; a scrape adds it to the rest."""
+        over = attempt.cost > attempt.held or attempt.shadow or attempt.unverified
+        if over or outcome.refused is not None:
+            return None
+        key = (outcome.model, outcome.tier, outcome.task, outcome.caller_gone, attempt.end)
         alike = self._alike.get(key)
-        if alike is None:
-            if len(self._alike) >= SERIES_MAX:
-                self._count(outcome, how)
-                return
-            alike = self._alike[key] = _Alike()
-        assert outcome.usage is not None
-        alike.calls += 1
-        alike.cost += attempt.cost
-        alike.usage = tuple(map(add, alike.usage, outcome.usage.vector))
+        if alike is None and len(self._alike) < SERIES_MAX:
+            durations = self._durations_of(outcome_label(outcome))
+            alike = self._alike[key] = _Alike(durations)
+        return alike
 
     def _count(self, outcome: Outcome, how: str) -> None:
         sums = self._sums
@@ -152,7 +167,8 @@ class Telemetry(Collector):
     def _fold(self) -> None:
         """Add the calls that went alike to the sums that a scrape shows."""
         sums = self._sums
-        for (model, tier, task, how, end), alike in self._alike.items():
+        for (model, tier, task, gone, end), alike in self._alike.items():
+            how = _went(model, caller_gone=gone)
             sums["farebox_calls"].add((model, tier, task, how), alike.calls)
             sums["farebox_attempts"].add((model, end), alike.calls)
             sums["farebox_cost_nanodollars"].add((model, tier, task), alike.cost)
@@ -173,20 +189,19 @@ class Telemetry(Collector):
         yield GaugeMetricFamily(*OPEN, value=self._calls_open())
         yield GaugeMetricFamily(*DROPPED, value=self._receipts_dropped())
 
-    def _observe(self, how: str, duration_ms: int) -> None:
-        buckets = self._durations.get(how)
-        if buckets is None:
-            buckets = self._durations[how] = [0] * (len(_DURATION_MS_BUCKETS) + 1)
-        buckets[bisect.bisect_left(_DURATION_MS_BUCKETS, duration_ms)] += 1
-        self._duration_ms[how] = self._duration_ms.get(how, 0) + duration_ms
+    def _durations_of(self, how: str) -> _Durations:
+        known = self._durations.get(how)
+        if known is None:
+            known = self._durations[how] = _Durations()
+        return known
 
     def _duration_metric(self) -> Metric:
         name, text, labels = DURATION
         metric = HistogramMetricFamily(name, text, labels=labels)
         bounds = [str(bound / 1000) for bound in _DURATION_MS_BUCKETS] + ["+Inf"]
-        for how, counts in self._durations.items():
-            buckets = list(zip(bounds, accumulate(counts), strict=True))
-            metric.add_metric([how], buckets, sum_value=self._duration_ms[how] / 1000)
+        for how, durations in self._durations.items():
+            buckets = list(zip(bounds, accumulate(durations.buckets), strict=True))
+            metric.add_metric([how], buckets, sum_value=durations.ms / 1000)
         return metric
 
 
@@ -201,6 +216,11 @@ def outcome_label(outcome: Outcome) -> str:
     """How a call went, in one word."""
     if outcome.refused is not None:
         return "refused"
-    if outcome.caller_gone:
+    return _went(outcome.model, caller_gone=outcome.caller_gone)
+
+
+def _went(model: str, *, caller_gone: bool) -> str:
+    """How a call went that was not refused; `model` served it, "" when none did."""
+    if caller_gone:
         return "caller_gone"
-    return "served" if outcome.model else "failed"
+    return "served" if model else "failed"

@@ -2,11 +2,12 @@
 
 Plain substring tests, because a regular expression over every prompt would cost more than all the
 rest of a decision; an entry that begins with a space begins a word, and is looked for only where
-the prompt has a word with its first letters. The first heuristic that holds
-decides. The one rule: every heuristic has a name that stands in the receipt. This module must not
-know tiers, prices or policies.
+the prompt has a word with its first letters. The first heuristic that holds decides; those that
+lack such a word are not tried. The one rule: every heuristic has a name that stands in the receipt.
+This module must not know tiers, prices or policies.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -21,17 +22,26 @@ LABELLED_CHARS_MAX: Final = 1_500
 
 SHORT_CHARS_MAX: Final = 120
 
+_MET_KEPT_MAX: Final = 512
+"""For so many sets of stems it is remembered which heuristics they leave to be tried."""
+
+_ANY_WORDS: Final[frozenset[str]] = frozenset()
+
 _FIRST_SOURCE: Final = " [1]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heuristic:
-    """A named test. `task` is "" where only the difficulty (in thousandths) can be told."""
+    """A named test. `task` is "" where only the difficulty (in thousandths) can be told.
+
+    `stems`: it can only hold where the text has one of them; none where the words do not say.
+    """
 
     name: str
     task: str
     difficulty: int
     holds: Callable[[Features], bool]
+    stems: frozenset[str] = _ANY_WORDS
 
 
 _CODE_VERBS: Final = (
@@ -150,16 +160,21 @@ class _Entries:
             if not entry.startswith(" ") or (len(first) < STEM_CHARS and entry == f" {first}"):
                 raise ValueError(f"{entry!r} can't be found by a stem of {STEM_CHARS} characters.")
             self._by_stem.setdefault(first[:STEM_CHARS], []).append(entry)
-        self._stems = frozenset(self._by_stem)
+        self.stems = frozenset(self._by_stem)
 
     def met(self, seen: Features) -> list[str]:
         """The entries that may stand in the text: all that do, and few others."""
-        stems = self._stems & seen.stems
+        stems = self.stems & seen.stems
         return [entry for stem in stems for entry in self._by_stem[stem]] if stems else []
 
     def said(self, seen: Features) -> bool:
         """Whether any entry stands in the text."""
-        return any(map(seen.text.__contains__, self.met(seen)))
+        text, by_stem = seen.text, self._by_stem
+        for stem in self.stems & seen.stems:
+            for entry in by_stem[stem]:
+                if entry in text:
+                    return True
+        return False
 
 
 _code_verbs = _Entries(_CODE_VERBS)
@@ -175,18 +190,23 @@ def _asks_code(seen: Features) -> bool:
     return False
 
 
-_asks_label = _Entries(_LABELS).said
+_labels = _Entries(_LABELS)
 _asks_fields = _Entries(_FIELDS).said
+_summaries = _Entries(_SUMMARIES)
 _names_sources = _Entries(_SOURCES).said
+_reasoning = _Entries(_REASONING)
 
 HEURISTICS: Final = (
     Heuristic(name="stack-trace", task="code", difficulty=900, holds=lambda seen: seen.stack_trace),
-    Heuristic(name="asks-code", task="code", difficulty=850, holds=_asks_code),
+    Heuristic(
+        name="asks-code", task="code", difficulty=850, holds=_asks_code, stems=_code_verbs.stems
+    ),
     Heuristic(
         name="label-set",
         task="classification",
         difficulty=150,
-        holds=lambda seen: seen.chars <= LABELLED_CHARS_MAX and _asks_label(seen),
+        holds=lambda seen: seen.chars <= LABELLED_CHARS_MAX and _labels.said(seen),
+        stems=_labels.stems,
     ),
     Heuristic(
         name="schema",
@@ -195,7 +215,11 @@ HEURISTICS: Final = (
         holds=lambda seen: seen.json_schema or _asks_fields(seen),
     ),
     Heuristic(
-        name="summary", task="summarization", difficulty=450, holds=_Entries(_SUMMARIES).said
+        name="summary",
+        task="summarization",
+        difficulty=450,
+        holds=_summaries.said,
+        stems=_summaries.stems,
     ),
     Heuristic(
         name="sources",
@@ -204,7 +228,13 @@ HEURISTICS: Final = (
         holds=lambda seen: _names_sources(seen) or _FIRST_SOURCE in seen.text,
     ),
     Heuristic(name="code-block", task="code", difficulty=800, holds=lambda seen: seen.code),
-    Heuristic(name="reasoning", task="reasoning", difficulty=850, holds=_Entries(_REASONING).said),
+    Heuristic(
+        name="reasoning",
+        task="reasoning",
+        difficulty=850,
+        holds=_reasoning.said,
+        stems=_reasoning.stems,
+    ),
     Heuristic(
         name="short-plain",
         task="",
@@ -216,7 +246,16 @@ HEURISTICS: Final = (
 
 def guess(seen: Features) -> Heuristic | None:
     """The first heuristic that holds for these features; None when nothing can be told."""
-    return next((heuristic for heuristic in HEURISTICS if heuristic.holds(seen)), None)
+    for heuristic in _worth_trying(_STEMS & seen.stems):
+        if heuristic.holds(seen):
+            return heuristic
+    return None
+
+
+@functools.lru_cache(maxsize=_MET_KEPT_MAX)
+def _worth_trying(met: frozenset[str]) -> tuple[Heuristic, ...]:
+    """The heuristics that can hold for a text with these stems, in their order."""
+    return tuple(one for one in HEURISTICS if not one.stems or not met.isdisjoint(one.stems))
 
 
 def difficulty_of(name: str) -> int:
@@ -224,4 +263,5 @@ def difficulty_of(name: str) -> int:
     return _DIFFICULTIES.get(name, 0)
 
 
+_STEMS: Final = frozenset[str]().union(*(heuristic.stems for heuristic in HEURISTICS))
 _DIFFICULTIES: Final = {heuristic.name: heuristic.difficulty for heuristic in HEURISTICS}

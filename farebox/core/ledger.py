@@ -124,15 +124,13 @@ def hold(
     """
     if hold_id in book.holds or amount < 0:
         raise ValueError(f"hold {hold_id} of {amount} n$ is not a new, non-negative hold")
-    known, in_time, least = book.leases, now < book.deadline, None
-    for lease_id in leases:
-        lease = known.get(lease_id)
+    in_time, least = now < book.deadline, None
+    for lease_id, lease in zip(leases, map(book.leases.get, leases), strict=True):
         if lease is None:
             return Shortfall(lease=lease_id, headroom=ZERO, usable=False)
         _, granted, returned, spent, reserved, ends, starts = lease
         free = granted - returned - spent - reserved
-        begun = starts is None or now >= starts
-        usable = in_time and begun and (ends is None or now < ends)
+        usable = in_time and (ends is None or now < ends) and (starts is None or now >= starts)
         if not usable or free < amount:
             if amount or not usable:
                 return Shortfall(lease=lease_id, headroom=lease.headroom, usable=usable)
@@ -226,12 +224,14 @@ def _closed(_: Book, record: Closed) -> Effect:
 
 def _moved(book: Book, ids: tuple[LeaseId, ...], reserved: int, spent: int) -> tuple[Lease, ...]:
     """The leases with more or less reserved and more spent."""
-    known, changed = book.leases, []
-    for lease_id in ids:
-        _, granted, returned, used, held, ends, starts = known[lease_id]
-        after = (lease_id, granted, returned, used + spent, held + reserved, ends, starts)
-        changed.append(_new(Lease, after))
-    return tuple(changed)
+    return tuple(
+        [
+            _new(Lease, (known, granted, returned, used + spent, held + reserved, ends, starts))
+            for known, granted, returned, used, held, ends, starts in map(
+                book.leases.__getitem__, ids
+            )
+        ]
+    )
 
 
 _EFFECTS: Final[dict[type[Record], Callable[[Book, Any], Effect]]] = {

@@ -8,7 +8,8 @@ from.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 from farebox.core.call import Call
 from farebox.core.classify import Classification, asks_for_any_model
@@ -107,7 +108,7 @@ def plan(call: Call, found: Classification, policy: Policy) -> Plan:
         if why is not None:
             rejected.append(Rejected(model.name, why))
             continue
-        candidate = _candidate(call, found, policy, tier, model, needed)
+        candidate = _candidate(call, found, policy, tier, model, needed, bounds.input_max)
         why = cramped(bounds, tier, model) if bounds.output_expected else None
         if why is None:
             candidates.append(candidate)
@@ -117,13 +118,16 @@ def plan(call: Call, found: Classification, policy: Policy) -> Plan:
         candidates, rejected = _roomy_if_any(candidates, tight, rejected)
     if not candidates:
         return _nothing(_why_nothing(rejected), tuple(rejected))
-    candidates.sort(key=_by_cost)
-    return Plan(
-        _with_a_sufficient_one(candidates),
-        tuple(rejected),
-        _output_min(call, found, policy),
-        preference,
-    )
+    if len(candidates) > 1:
+        candidates.sort(key=_by_cost)
+    served, least = _with_a_sufficient_one(candidates), _output_min(call, found, policy)
+    return _new(Plan, (served, tuple(rejected), least, preference, None))
+
+
+_new: Final = tuple.__new__
+"""Makes a NamedTuple of all its fields in half the time; every call makes some."""
+
+_is_sufficient: Final = attrgetter("sufficient")
 
 
 def _by_cost(candidate: Candidate) -> tuple[Nanos, Nanos, str]:
@@ -174,19 +178,11 @@ def _at_once(plan_: Plan, headroom: Nanos, tried: frozenset[str]) -> Route | Non
         rejected.append(Rejected(model.name, reason))
     if chosen is None:
         return None
-    return Route(
-        chosen,
-        chosen.estimate.output_asked,
-        chosen.estimate.worst,
-        _why_chosen(plan_, tried),
-        (*plan_.rejected, *rejected),
-    )
-
-
-def _why_chosen(plan_: Plan, tried: frozenset[str]) -> Reason:
-    if tried and plan_.preference is not Reason.ESCALATED:
-        return Reason.FAILED_OVER
-    return plan_.preference
+    why = plan_.preference
+    if tried and why is not Reason.ESCALATED:
+        why = Reason.FAILED_OVER
+    _, output_asked, _, worst, _ = chosen.estimate
+    return _new(Route, (chosen, output_asked, worst, why, (*plan_.rejected, *rejected)))
 
 
 def _made_do(
@@ -243,17 +239,21 @@ def _candidate(
     tier: Tier | None,
     model: Model,
     needed: int,
+    text_max: int,
 ) -> Candidate:
     asked = call.output_tokens
     if asked is None:
         default = max(policy.routing.output_tokens_default, _output_min(call, found, policy))
         asked = min(default, model.max_output_tokens)
-    return Candidate(
-        tier,
+    estimated = estimate(
+        call,
         model,
-        estimate(call, model, output_asked=asked, output_expected=found.output_expected),
-        tier is None or needed <= tier.max_difficulty,
+        output_asked=asked,
+        output_expected=found.output_expected,
+        text_max=text_max,
     )
+    suffices = tier is None or needed <= tier.max_difficulty
+    return _new(Candidate, (tier, model, estimated, suffices))
 
 
 def _rank(candidate: Candidate) -> int:
@@ -266,7 +266,7 @@ def _with_a_sufficient_one(candidates: list[Candidate]) -> tuple[Candidate, ...]
     A model that the caller named, a ceiling of the task or a missing capability can leave only
     lower tiers; nothing better may serve, so these are no downgrade that a pool has to allow.
     """
-    if any(candidate.sufficient for candidate in candidates):
+    if any(map(_is_sufficient, candidates)):
         return tuple(candidates)
     top = max(_rank(candidate) for candidate in candidates)
     return tuple(c._replace(sufficient=_rank(c) == top) for c in candidates)

@@ -129,10 +129,11 @@ def usage_of(report: UsageReport) -> Usage | None:
     if max(report.prompt_tokens, report.completion_tokens) > REPORTED_TOKENS_MAX:
         return None
     inputs, outputs = report.prompt_tokens_details, report.completion_tokens_details
-    cached = (inputs.cached_tokens or 0) if inputs is not None else 0
-    heard = (inputs.audio_tokens or 0) if inputs is not None else 0
-    reasoning = (outputs.reasoning_tokens or 0) if outputs is not None else 0
-    spoken = (outputs.audio_tokens or 0) if outputs is not None else 0
+    cached = heard = reasoning = spoken = 0
+    if inputs is not None:
+        cached, heard = inputs.cached_tokens or 0, inputs.audio_tokens or 0
+    if outputs is not None:
+        reasoning, spoken = outputs.reasoning_tokens or 0, outputs.audio_tokens or 0
     # Cached audio is counted in both details: then the dearer reading is that it was not cached.
     cached = min(cached, report.prompt_tokens - heard) if heard else cached
     try:

@@ -31,6 +31,12 @@ WAITING_MAX: Final = 16
 _HTTP_1_1: Final = "1.1"
 _LENGTH: Final = b"content-length"
 _LENGTH_BYTES: Final = len(_LENGTH)
+_new: Final = tuple.__new__
+"""Makes a NamedTuple of all its fields in half the time; every call makes one."""
+
+_NO_TRAILERS: Final[deque[tuple[bytes, bytes]]] = deque(maxlen=0)
+"""Where header fields go that follow a body: nobody reads them."""
+
 _OFFER: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
 
@@ -83,9 +89,12 @@ class Caller(asyncio.Protocol):
         self._idle: asyncio.Future[None] | None = None
         self._serving = False
         self._waiting: deque[tuple[Request, bool]] = deque()
+        self._read_on = True
         self._raw: RawHeaders = ()
         self._head = Head(())
         self._drained: asyncio.Future[None] | None = None
+        self.is_slow = False
+        """Whether the caller has yet to take what was written; then `taken` waits for it."""
         self._closing = False
         self._keep_alive = True
         self._chunked = True
@@ -146,6 +155,7 @@ class Caller(asyncio.Protocol):
         self._gone(self)
 
     def pause_writing(self) -> None:
+        self.is_slow = True
         if self._drained is None:
             self._drained = self._loop.create_future()
 
@@ -156,7 +166,7 @@ class Caller(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._target = b""
-        self._fields: list[tuple[bytes, bytes]] = []
+        self._fields: list[tuple[bytes, bytes]] | deque[tuple[bytes, bytes]] = []
         self._length: bytes | None = None
         self._head_bytes = 0
         self._head_is_whole = False
@@ -170,8 +180,6 @@ class Caller(asyncio.Protocol):
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._head_is_whole:
-            return  # a trailer
         if len(name) == _LENGTH_BYTES and name.lower() == _LENGTH:
             # Left out, so that requests that differ in nothing else share one reading of the head.
             self._length = value
@@ -183,11 +191,13 @@ class Caller(asyncio.Protocol):
             return
         self._head_is_whole = True
         raw = tuple(self._fields)
+        self._fields = _NO_TRAILERS
         if raw != self._raw:
             self._raw, self._head = raw, Head(raw)
         self._begun = True
-        refusal = self._handler.begin()
-        if refusal is None and _is_longer(self._length, self._handler.body_bytes_max):
+        refusal, length = self._handler.begin(), self._length
+        # The parser has checked the digits.
+        if refusal is None and length is not None and int(length) > self._handler.body_bytes_max:
             refusal = self._handler.too_long()
         if refusal is not None:
             self._refuse(refusal)
@@ -217,7 +227,8 @@ class Caller(asyncio.Protocol):
             return
         parser, pieces = self._parser, self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        request = Request(parser.get_method(), self._target.decode("latin-1"), self._head, body)
+        target = self._target.decode("latin-1")
+        request = _new(Request, (parser.get_method(), target, self._head, body))
         self._begun = False
         self._waiting.append((request, parser.should_keep_alive()))
         if not self._serving:
@@ -225,6 +236,7 @@ class Caller(asyncio.Protocol):
         elif len(self._waiting) >= WAITING_MAX and self._transport is not None:
             # A caller that sends so far ahead of its answers is read no further until it has some;
             # nor is it seen to leave until then.
+            self._read_on = False
             self._transport.pause_reading()
 
     # -------------------------------------------------------------------------- one after the other
@@ -261,7 +273,9 @@ class Caller(asyncio.Protocol):
         """Nothing is to be served: wait for the next request, but not for ever."""
         self._serving = False
         if self._transport is not None and not self._closing:
-            self._transport.resume_reading()
+            if not self._read_on:
+                self._read_on = True
+                self._transport.resume_reading()
             self._watchdog.arm(KEEP_ALIVE_MS)
 
     def _bound_what_comes(self) -> None:
@@ -360,11 +374,6 @@ class Caller(asyncio.Protocol):
             self._keep_alive = False
         self._answered = True
 
-    @property
-    def is_slow(self) -> bool:
-        """Whether the caller has yet to take what was written; then `taken` waits for it."""
-        return self._drained is not None
-
     async def taken(self, *, ms_max: int) -> None:
         """Wait for a slow caller; one that takes nothing for so long is closed."""
         self._watchdog.arm(ms_max)
@@ -379,11 +388,7 @@ class Caller(asyncio.Protocol):
             self._transport.write(data)
 
     def _wake(self) -> None:
+        self.is_slow = False
         drained, self._drained = self._drained, None
         if drained is not None and not drained.done():
             drained.set_result(None)
-
-
-def _is_longer(length: bytes | None, than: int) -> bool:
-    """Whether a body will be too long by what its head says; the parser has checked the digits."""
-    return length is not None and int(length) > than

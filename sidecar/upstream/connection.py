@@ -52,7 +52,8 @@ class Connection(asyncio.Protocol):
         self._watchdog = Watchdog(loop, self._expired)
         self._poll = select.poll()
         self._waiter: asyncio.Future[None] | None = None
-        self._fault: Exception | None = None
+        self.fault: Exception | None = None
+        """Why nothing can come any more: BrokenError or SilentError; None while all is well."""
         self._reusable = True
         self._paused = False
         self._begin()
@@ -100,28 +101,24 @@ class Connection(asyncio.Protocol):
         A plain function, since every call waits here. Raises BrokenError or SilentError at once
         when nothing can come any more.
         """
-        if self._fault is not None:
-            raise self._fault
+        if self.fault is not None:
+            raise self.fault
         waiter = self._waiter = self._loop.create_future()
         self._watchdog.arm(ms_max)
         return waiter
 
     @property
-    def fault(self) -> Exception | None:
-        """Why nothing can come any more: BrokenError or SilentError; None while all is well."""
-        return self._fault
-
-    @property
     def reusable(self) -> bool:
         """Whether another request may be sent: the answer is read whole and all is still open."""
+        transport = self._transport
         return (
             self._reusable
             and self._complete
             and not self._pieces
-            and self._fault is None
-            and self._transport is not None
-            and not self._transport.is_closing()
-            and self._transport.get_write_buffer_size() == 0
+            and self.fault is None
+            and transport is not None
+            and not transport.is_closing()
+            and transport.get_write_buffer_size() == 0
         )
 
     def is_quiet(self) -> bool:
@@ -155,7 +152,7 @@ class Connection(asyncio.Protocol):
         self._poll.register(socket.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
 
     def data_received(self, data: bytes) -> None:
-        if self._complete or self._fault is not None:
+        if self._complete or self.fault is not None:
             self._reusable = False
             return
         if self._head is None:
@@ -176,8 +173,8 @@ class Connection(asyncio.Protocol):
         self._reusable = False
         if exc is None and self._ends_with_connection():
             self._complete = True
-        elif not self._complete and self._fault is None:
-            self._fault = BrokenError(str(exc) if exc else "the other side closed the connection")
+        elif not self._complete and self.fault is None:
+            self.fault = BrokenError(str(exc) if exc else "the other side closed the connection")
         if not self.closed.done():
             self.closed.set_result(None)
         self._wake()
@@ -223,19 +220,19 @@ class Connection(asyncio.Protocol):
         if self._waiter is None or self._waiter.done():
             self.close()
             return
-        self._fault = SilentError("nothing came in time")
+        self.fault = SilentError("nothing came in time")
         self._reusable = False
         self._wake()
 
     def _break(self, why: str) -> None:
-        self._fault = BrokenError(why)
+        self.fault = BrokenError(why)
         self._reusable = False
         self._wake()
         self.close()
 
     def _ends_with_connection(self) -> bool:
         """Whether the body has no length of its own, so that the end of the stream ends it."""
-        if self._head is None or self._complete or self._fault is not None:
+        if self._head is None or self._complete or self.fault is not None:
             return False
         names = {name for name, _ in self._head[1]}
         return not names & {b"content-length", b"transfer-encoding"}

@@ -6,6 +6,7 @@ module must not know what is being waited for.
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 
 
 class Watchdog:
@@ -17,12 +18,12 @@ class Watchdog:
         self._expired = expired
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._fires_at = 0.0
+        self._fires_at = inf
 
     def arm(self, ms_max: int) -> None:
         """Set the deadline `ms_max` milliseconds from now."""
-        deadline = self._deadline = self._time() + ms_max / 1000
-        if self._timer is None or self._fires_at > deadline:
+        self._deadline = deadline = self._time() + ms_max / 1000
+        if deadline < self._fires_at:
             self._fire_at(deadline)
 
     def lift(self) -> None:
@@ -34,7 +35,7 @@ class Watchdog:
         self._deadline = None
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+            self._timer, self._fires_at = None, inf
 
     def _fire_at(self, deadline: float) -> None:
         if self._timer is not None:
@@ -43,7 +44,7 @@ class Watchdog:
         self._timer = self._loop.call_at(deadline, self._fired)
 
     def _fired(self) -> None:
-        self._timer = None
+        self._timer, self._fires_at = None, inf
         if self._deadline is None:
             return
         if self._time() < self._deadline:

@@ -5,7 +5,7 @@ from farebox.core.leases import HoldId
 from farebox.core.money import Nanos
 from farebox.core.routing import Route, route
 from sidecar.events import MoneyHeld
-from sidecar.headers import passed_on, told, told_cost, told_gate, value_of
+from sidecar.headers import by_name, passed_on, told, told_cost, told_gate
 from tests.support.gated import TAGGED, gated_policy
 from tests.support.playbook import fields_of
 from tests.support.policies import make_call, make_policy, planned
@@ -26,10 +26,9 @@ def test_a_provider_can_not_speak_for_farebox_nor_for_the_connection() -> None:
     )
 
 
-def test_the_value_of_a_header() -> None:
+def test_of_a_repeated_header_the_first_counts() -> None:
     headers = ((b"content-type", b"Text/Event-Stream"), (b"content-type", b"other"))
-    assert value_of(headers, b"content-type") == b"text/event-stream"
-    assert value_of(headers, b"content-encoding") == b""
+    assert by_name(headers) == {b"content-type": b"Text/Event-Stream"}
 
 
 def test_what_farebox_tells() -> None:

@@ -187,6 +187,7 @@ class Scene:
         journal: JournalState = JournalState.OK,
         namespace: str = "acme",
         labels: Mapping[str, str] | None = None,
+        uid: str = "",
     ) -> Sidecar:
         """Open a stream and say Hello on it."""
         sidecar = Sidecar(self, name, stream=max(self.sidecars, default=0) + 1)
@@ -195,7 +196,9 @@ class Scene:
             Hello(
                 holder=name,
                 boot_seq=boot_seq,
-                workload=Workload(namespace=namespace, name=f"pod-{name}", labels=labels or {}),
+                workload=Workload(
+                    namespace=namespace, name=f"pod-{name}", labels=labels or {}, uid=uid
+                ),
                 journal=journal,
                 epoch_seen_max=0,
                 boot_ms=self.boot,
