@@ -12,7 +12,7 @@ from controller.limits import back_at, figures
 from controller.world import Cell, Holder, World
 from farebox.core.allocation import Demand
 from farebox.core.budgets import Charge, Pool
-from farebox.core.instant import DurationMs, UtcMs
+from farebox.core.instant import UTC_MS_MAX, DurationMs, UtcMs
 from farebox.core.leases import LeaseId
 from farebox.core.money import ZERO, Nanos
 from farebox.core.reasons import Reason
@@ -27,6 +27,11 @@ SOON_MS: Final = 30_000
 
 FLOW_WAIT_MS_MIN: Final = 100
 """Who waits for a token bucket is looked at no oftener."""
+
+FIGURE_MAX: Final = Nanos(2**63 - 1)
+"""A pod may say that it has spent anything; the others must still be told what they can't have."""
+
+WAIT_MS_MAX: Final = DurationMs(UTC_MS_MAX)
 
 _FLOWING: Final = (WindowType.SLIDING, WindowType.TOKEN_BUCKET)
 
@@ -114,14 +119,15 @@ def _denial(
     world: World, pool: Pool, cell: Cell, reason: Reason, wait: DurationMs, back: UtcMs | None
 ) -> Denial:
     shown = figures(world, pool, cell)
+    never = back is not None and back > UTC_MS_MAX
     return Denial(
         epoch=world.epoch,
         lease=cell.lease,
         reason=reason,
-        retry_after=wait,
+        retry_after=min(wait, WAIT_MS_MAX),
         limit=shown.limit,
-        settled=shown.settled,
-        held=Nanos(shown.committed - shown.settled),
+        settled=min(shown.settled, FIGURE_MAX),
+        held=min(Nanos(shown.committed - shown.settled), FIGURE_MAX),
         remaining=shown.remaining,
-        resets_at=back,
+        resets_at=None if never else back,
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from controller.beats import acknowledge
+from controller.belonging import change_workload, own_wants
 from controller.changes import change_resources
 from controller.events import (
     Draft,
@@ -19,6 +20,7 @@ from controller.events import (
     StreamClosed,
     StreamId,
     Tick,
+    WorkloadChanged,
 )
 from controller.grants import answer, reconsider
 from controller.hello import greet
@@ -72,6 +74,8 @@ class Engine:
                 self._receive(draft, event.stream, event.message)
             case StreamClosed():
                 leave(self.world, draft, event.stream)
+            case WorkloadChanged():
+                change_workload(self.world, draft, event.stream, event.workload)
             case Tick():
                 pass_time(self.world, draft)
                 self.watching.review(self.world)
@@ -113,7 +117,7 @@ class Engine:
             entry = holder.leases.get(item.lease)
             if entry is not None and entry.finished and entry.known < entry.granted:
                 remind(world, draft, entry)
-        wanted = replace_wants(world, holder, report.wants)
+        wanted = replace_wants(world, holder, own_wants(world, draft, holder, report.wants))
         # Who waited longer for what came free is served before the one who brought it.
         self._settle(draft, {**revived, **moved}.values(), but=holder.uid)
         answer(world, draft, holder, wanted)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from controller.store.protocol import Write
 from farebox.core.instant import UtcMs
 from farebox.manifests.resources import Resources
-from farebox.wire.messages import FromController, FromSidecar
+from farebox.wire.messages import FromController, FromSidecar, Workload
 
 StreamId = int
 """Numbers the streams of one controller process; a holder that reconnects has a new one."""
@@ -31,6 +31,14 @@ class StreamClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkloadChanged:
+    """The pod at the other end of a stream is this from now on: its labels have changed."""
+
+    stream: StreamId
+    workload: Workload
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed."""
 
@@ -42,7 +50,7 @@ class ResourcesChanged:
     resources: Resources
 
 
-Event = Received | StreamClosed | Tick | ResourcesChanged
+Event = Received | StreamClosed | WorkloadChanged | Tick | ResourcesChanged
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The start of a stream: who is it, does its journal agree with the ledger, what does it not know.
 
 The one rule: a holder whose journal tells less than the ledger has heard from it is a copy or went
-back in time; it gets nothing, and its leases are frozen. This module must not know what the holder
-wants.
+back in time; it gets nothing, and its leases are frozen. Where it is known which pod speaks, a
+holder is that pod's for ever. This module must not know what the holder wants.
 """
 
 from controller.beats import beat_of
@@ -23,6 +23,10 @@ _OLDER_JOURNAL = (
     "remove it, and the sidecar starts as a new holder."
 )
 
+_FOREIGN_JOURNAL = (
+    "This journal is another pod's: remove it, and the sidecar starts as a new holder."
+)
+
 _WRITTEN_OFF = (
     "This holder was away for so long that its money counts as spent: the sidecar starts as a new "
     "holder."
@@ -32,6 +36,8 @@ _WRITTEN_OFF = (
 def greet(world: World, draft: Draft, stream: StreamId, hello: Hello) -> tuple[Cell, ...]:
     """Accept or refuse a holder; returns the cells where its coming may free money for others."""
     known = world.holders.get(hello.holder)
+    if known is not None and known.workload.uid != hello.workload.uid:
+        return _turn_down(world, draft, stream, known, hello)
     if known is not None and known.poisoned:
         return _refuse_for_good(world, draft, stream, known, hello)
     if known is not None and _is_older(known, hello):
@@ -51,6 +57,19 @@ def greet(world: World, draft: Draft, stream: StreamId, hello: Hello) -> tuple[C
     holder.policy = None
     push_policies(world, draft, (holder,))
     return tuple(world.cells[entry.home] for entry in holder.leases.values())
+
+
+def _turn_down(
+    world: World, draft: Draft, stream: StreamId, holder: Holder, hello: Hello
+) -> tuple[Cell, ...]:
+    """Refuse a pod that calls itself what another one is called; to that one nothing happens."""
+    stranger, rightful = hello.workload, holder.workload
+    draft.warnings.append(
+        f"pod {stranger.namespace}/{stranger.name} came as holder {holder.uid}, which belongs to "
+        f"another pod ({rightful.namespace}/{rightful.name}): refused"
+    )
+    _send_off(world, draft, stream, _FOREIGN_JOURNAL)
+    return ()
 
 
 def _is_older(holder: Holder, hello: Hello) -> bool:

@@ -1,23 +1,27 @@
 """The controller's end of the `Sync` streams.
 
 Each stream is read into the committer and written from its outbox, for as long as this controller
-leads; a controller that stands by turns sidecars away and says who leads. The one rule: no decision
-is made here, every stream that ends, however it does, is told to the engine, and nothing is written
-by a controller that may have been deposed. This module must not know money.
+leads; a controller that stands by turns sidecars away and says who leads. Where pods show who they
+are, a stream is that pod's, whatever its Hello says, and ends with it. The one rule: no decision is
+made here, every stream that ends, however it does, is told to the engine, and nothing is written by
+a controller that may have been deposed. This module must not know money, or how a pod is known.
 """
 
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable
-from typing import Any, Final
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
 
 import grpc
 import grpc.aio
 
 from controller.admission import Admission, LineFull
 from controller.committer import Committer
-from controller.events import Received, Send, StreamClosed, StreamId
+from controller.door import Authenticate, Context, Guest, Guests, TurnedAway
+from controller.events import Received, Send, StreamClosed, StreamId, WorkloadChanged
 from controller.outbox import Outbox, OutboxFull
 from farebox.runtime.endpoints import Endpoint
 from farebox.runtime.tasks import first_of
@@ -30,6 +34,9 @@ _LOG = logging.getLogger(__name__)
 STREAMS_MAX: Final = 10_000
 MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 HELLO_WAIT_S: Final = 10.0
+AUTHENTICATION_S_MAX: Final = 9.0
+"""A little less than a sidecar waits for its Welcome, so that it hears why it had to wait."""
+
 GOODBYE_WAIT_S: Final = 10.0
 SHUTDOWN_GRACE_S: Final = 1.0
 
@@ -48,7 +55,11 @@ _OPTIONS: Final = (
     ("grpc.http2.max_ping_strikes", 0),
 )
 
-_Context = grpc.aio.ServicerContext[Any, Any]
+_AMONG_STRANGERS: Final = (
+    # Who is not let in, or asks for nothing, holds no connection for long.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 30_000),
+)
 
 
 class LeaseServer(lease_pb2_grpc.LeaseServiceServicer):
@@ -57,13 +68,22 @@ class LeaseServer(lease_pb2_grpc.LeaseServiceServicer):
     `leader_address` tells where sidecars find who leads meanwhile, "" when nobody is known to.
     """
 
-    def __init__(self, committer: Committer | None = None) -> None:
+    def __init__(
+        self, committer: Committer | None = None, *, authenticate: Authenticate | None = None
+    ) -> None:
+        """Without `authenticate` a sidecar is who it says: for loopback alone."""
+        self.turned_away: Counter[str] = Counter()
+        """How many streams were turned away, by gRPC's code, for who they were."""
         self._committer = committer
+        self._authenticate = authenticate
+        self._guests = Guests()
+        self._coming = 0
         self.leader_address: Callable[[], str] = lambda: ""
         self._admission = Admission()
         self._outboxes: dict[StreamId, Outbox] = {}
         self._ids = itertools.count(1)
-        self._server = grpc.aio.server(options=_OPTIONS)
+        among_strangers = () if authenticate is None else _AMONG_STRANGERS
+        self._server = grpc.aio.server(options=(*_OPTIONS, *among_strangers))
         lease_pb2_grpc.add_LeaseServiceServicer_to_server(self, self._server)
 
     def lead(self, committer: Committer) -> None:
@@ -76,10 +96,22 @@ class LeaseServer(lease_pb2_grpc.LeaseServiceServicer):
         for outbox in self._outboxes.values():
             outbox.end()
 
-    async def start(self, endpoint: Endpoint) -> int:
-        """Listen; returns the port. Raises OSError when the address is taken."""
+    def pod_changed(self, uid: str, labels: Mapping[str, str] | None) -> None:
+        """A pod has these labels from now on, or (None) is gone: then its streams end."""
+        self._guests.change(uid, labels)
+
+    async def start(
+        self, endpoint: Endpoint, credentials: grpc.ServerCredentials | None = None
+    ) -> int:
+        """Listen, by TLS with credentials; returns the port.
+
+        Raises OSError when the address is taken.
+        """
         try:
-            port = self._server.add_insecure_port(str(endpoint))
+            if credentials is None:
+                port = self._server.add_insecure_port(str(endpoint))
+            else:
+                port = self._server.add_secure_port(str(endpoint), credentials)
         except RuntimeError as error:
             raise OSError(f"{endpoint} can't be listened on: {error}") from error
         await self._server.start()
@@ -108,37 +140,78 @@ class LeaseServer(lease_pb2_grpc.LeaseServiceServicer):
         if outbox is not None:
             outbox.end()
 
-    async def Sync(self, _: object, context: _Context) -> None:  # noqa: N802  named by the proto
+    async def Sync(self, _: object, context: Context) -> None:  # noqa: N802  named by the proto
         """Serve one sidecar until either side ends the stream."""
-        committer = self._committer
-        if committer is None:
+        if self._committer is None:
             await self._turn_away(context)
-            return
-        if len(self._outboxes) >= STREAMS_MAX:
+        elif len(self._outboxes) + self._coming >= STREAMS_MAX:
             await context.abort(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 f"{STREAMS_MAX} sidecars are connected already; connect to another controller",
             )
-        stream = next(self._ids)
-        outbox = self._outboxes[stream] = Outbox()
+        guest: Guest | None = None
         try:
-            await first_of(
-                self._read(stream, context, committer), self._write(outbox, context, committer)
-            )
+            guest = await self._let_in(context)
+            await self._serve(context, guest)
         except CodecError as error:
-            _LOG.warning("stream %d is ended: %s", stream, error)
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except TurnedAway as error:
+            _LOG.info("a stream from %s is turned away: %s", context.peer(), error)
+            self.turned_away[error.code.name] += 1
+            await context.abort(error.code, str(error))
         except TimeoutError:
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "no Hello came in time")
         except LineFull as error:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         finally:
+            if guest is not None:
+                self._guests.leave(guest)
+
+    async def _let_in(self, context: Context) -> Guest | None:
+        """The pod whose stream it is; None where nobody asks. Raises TurnedAway."""
+        if self._authenticate is None:
+            return None
+        self._coming += 1
+        try:
+            async with asyncio.timeout(AUTHENTICATION_S_MAX):
+                workload = await self._authenticate(context)
+        except TimeoutError:
+            raise TurnedAway(
+                grpc.StatusCode.UNAVAILABLE,
+                "the API server could not be asked in time who this is; come again",
+            ) from None
+        finally:
+            self._coming -= 1
+        # Nothing is awaited in between: no news of the pod is missed.
+        return self._guests.enter(workload)
+
+    async def _serve(self, context: Context, guest: Guest | None) -> None:
+        committer = self._committer
+        if committer is None:
+            await self._turn_away(context)
+            return
+        stream = next(self._ids)
+        outbox = self._outboxes[stream] = Outbox()
+        works = [
+            self._read(stream, context, committer, guest),
+            self._write(outbox, context, committer),
+        ]
+        if guest is not None:
+            works.append(_follow(stream, guest, committer))
+        try:
+            await first_of(*works)
+        except CodecError as error:
+            _LOG.warning("stream %d is ended: %s", stream, error)
+            raise
+        finally:
             del self._outboxes[stream]
             committer.submit_end(StreamClosed(stream))
         if committer is not self._committer:
             await self._turn_away(context)
+        if guest is not None and guest.gone:
+            raise TurnedAway(grpc.StatusCode.PERMISSION_DENIED, "the pod of this stream is gone")
 
-    async def _turn_away(self, context: _Context) -> None:
+    async def _turn_away(self, context: Context) -> None:
         leader = self.leader_address()
         await context.abort(
             grpc.StatusCode.UNAVAILABLE,
@@ -146,13 +219,17 @@ class LeaseServer(lease_pb2_grpc.LeaseServiceServicer):
             ((LEADER_KEY, leader),),
         )
 
-    async def _read(self, stream: StreamId, context: _Context, committer: Committer) -> None:
+    async def _read(
+        self, stream: StreamId, context: Context, committer: Committer, guest: Guest | None
+    ) -> None:
         async with asyncio.timeout(HELLO_WAIT_S):
             message = await _next(context)
         if message is not None and not isinstance(message, Hello):
             raise CodecError("the first message of a stream must be a Hello")
-        if message is not None:
+        if isinstance(message, Hello):
             await self._admission.wait()
+            # Asked late: it may have changed while it waited.
+            message = message if guest is None else replace(message, workload=guest.workload)
         while message is not None:
             await committer.submit(Received(stream, message))
             if isinstance(message, Goodbye):
@@ -160,8 +237,10 @@ class LeaseServer(lease_pb2_grpc.LeaseServiceServicer):
                 await asyncio.sleep(GOODBYE_WAIT_S)
                 return
             message = await _next(context)
+            if isinstance(message, Hello):
+                raise CodecError("only the first message of a stream may be a Hello")
 
-    async def _write(self, outbox: Outbox, context: _Context, committer: Committer) -> None:
+    async def _write(self, outbox: Outbox, context: Context, committer: Committer) -> None:
         while messages := await outbox.take():
             for message in messages:
                 if committer is not self._committer or not committer.may_speak():
@@ -169,7 +248,13 @@ class LeaseServer(lease_pb2_grpc.LeaseServiceServicer):
                 await context.write(encode_response(message))
 
 
-async def _next(context: _Context) -> FromSidecar | None:
+async def _follow(stream: StreamId, guest: Guest, committer: Committer) -> None:
+    """Tell what becomes of a stream's pod, until it is gone."""
+    while (workload := await guest.news()) is not None:
+        await committer.submit(WorkloadChanged(stream, workload))
+
+
+async def _next(context: Context) -> FromSidecar | None:
     """The next message of a sidecar; None when it has said its last."""
     request = await context.read()
     return decode_request(request) if isinstance(request, lease_pb2.SyncRequest) else None

@@ -8,6 +8,7 @@ waits, or what was asked.
 
 from typing import Final
 
+from controller.belonging import draws_on
 from controller.events import Draft
 from controller.grants import lend
 from controller.limits import state_of
@@ -25,7 +26,8 @@ WINDOW_SHARE: Final = 3
 def lend_ahead(world: World, draft: Draft, holder: Holder) -> None:
     """Give a holder that uses a window which is about to end some of the next one."""
     for lease in sorted(holder.leases.keys() & world.nearing):
-        _lend_ahead(world, draft, holder, holder.leases[lease])
+        if draws_on(world, holder, lease.charge):
+            _lend_ahead(world, draft, holder, holder.leases[lease])
 
 
 def _lend_ahead(world: World, draft: Draft, holder: Holder, entry: Entry) -> None:

@@ -4,9 +4,11 @@ The one rule: counters only grow, so that whatever comes twice or late changes n
 must not know what anybody wants.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import replace
+from typing import Final
 
+from controller.belonging import may_bring, within_reach
 from controller.closing import close_if_done, is_spent
 from controller.events import Draft
 from controller.grants import grant_of
@@ -15,21 +17,34 @@ from controller.recalls import hear_answer
 from controller.store.protocol import CloseAccount
 from controller.world import Cell, Entry, Holder, World, put
 from farebox.core.allocation import Account
-from farebox.core.instant import UtcMs
+from farebox.core.budgets import PoolUid
+from farebox.core.instant import UTC_MS_MAX, UtcMs
 from farebox.core.leases import LeaseEvent, LeaseId, next_lease_state
 from farebox.core.money import ZERO, Nanos
 from farebox.core.windows import Window, WindowType, window_at
 from farebox.wire.messages import Counters, LeaseClosed
 
+WINDOW_MAX: Final = UTC_MS_MAX - 366 * 86_400_000
+"""No window begins later: its end could not be written as a date."""
+
+NUMBER_MAX: Final = 2**62
+"""Leases without an end have lower numbers; so there are always higher ones for the next."""
+
 
 def merge(
-    world: World, draft: Draft, holder: Holder, items: Iterable[Counters]
+    world: World, draft: Draft, holder: Holder, items: Collection[Counters]
 ) -> tuple[Cell, ...]:
     """Take what a holder says of its leases; returns the cells in which that matters to others."""
     moved: dict[LeaseId, Cell] = {}
+    reach, unbelieved = _reach_of(world, holder, items), list[LeaseId]()
     for item in items:
         entry = holder.leases.get(item.lease)
         if entry is None and (item.finished or _is_late(world, holder, item)):
+            draft.send(holder.stream, LeaseClosed(lease=item.lease))
+        elif entry is None and (
+            _is_made_up(world, item.lease) or not may_bring(world, holder, item.lease, reach)
+        ):
+            unbelieved.append(item.lease)
             draft.send(holder.stream, LeaseClosed(lease=item.lease))
         elif entry is None:
             _adopt(world, draft, holder, item)
@@ -40,7 +55,26 @@ def merge(
             if _matters(world, cell, before, cell.accounts[holder.uid]):
                 moved[cell.lease] = cell
             close_if_done(world, draft, entry)
+    if unbelieved:
+        draft.warnings.append(
+            f"holder {holder.uid} reports {len(unbelieved)} leases that nobody can have lent it, "
+            f"such as {unbelieved[0]}: not believed"
+        )
     return tuple(moved.values())
+
+
+def _reach_of(world: World, holder: Holder, items: Collection[Counters]) -> frozenset[PoolUid]:
+    """Worked out once for a message, and only for one with leases that the ledger lacks."""
+    if not holder.workload.uid or all(item.lease in holder.leases for item in items):
+        return frozenset()
+    return within_reach(world, holder.workload)
+
+
+def _is_made_up(world: World, lease: LeaseId) -> bool:
+    """Whether no controller can have given this number out, whatever a ledger has lost."""
+    pool = world.pools.get(lease.charge.pool)
+    has_end = pool is not None and pool.window.type in {WindowType.FIXED, WindowType.SLIDING}
+    return lease.window > (WINDOW_MAX if has_end else NUMBER_MAX)
 
 
 def remind(world: World, draft: Draft, entry: Entry) -> None:

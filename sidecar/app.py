@@ -26,12 +26,14 @@ from farebox.runtime.tasks import Supervisor
 from farebox.wire.messages import Workload
 from sidecar.cashier import Cashier
 from sidecar.config import Config
+from sidecar.credentials import Credentials
 from sidecar.dataplane import DataPlane
 from sidecar.journal import Journal
 from sidecar.lease_client import LeaseClient
 from sidecar.leasing import Leasing
 from sidecar.pacing import Pacing, WatchedMoney
 from sidecar.policy import PolicyHolder
+from sidecar.probes import Probes
 from sidecar.purse import Purse
 from sidecar.receipts import KEPT_MAX, Receipts
 from sidecar.surroundings import Money
@@ -52,6 +54,7 @@ class MoneyParts:
     run: Callable[[], Coroutine[Any, Any, None]]
     stop: Callable[[], None]
     view: JsonView
+    tried_all: Callable[[], bool]
 
 
 def build_money(config: Config, clock: Clock, policies: PolicyHolder) -> MoneyParts:
@@ -73,6 +76,7 @@ def build_money(config: Config, clock: Clock, policies: PolicyHolder) -> MoneyPa
         on_policy=policies.replace,
         notify=notify,
         tallies=tallies,
+        credentials=_credentials(config),
     )
     cashier = Cashier(purse, leasing, clock, wake=client.wake, wait=DurationMs(config.money_ms_max))
     pacing = Pacing(purse, leasing.outlooks, clock)
@@ -83,7 +87,14 @@ def build_money(config: Config, clock: Clock, policies: PolicyHolder) -> MoneyPa
         run=client.run,
         stop=client.stop,
         view=_leases_view(purse, leasing),
+        tried_all=lambda: client.tried_all,
     )
+
+
+def _credentials(config: Config) -> Credentials | None:
+    if config.controller_ca is None or config.token_file is None:
+        return None
+    return Credentials(ca=config.controller_ca, token=config.token_file)
 
 
 async def run(config: Config) -> None:
@@ -111,11 +122,19 @@ async def run(config: Config) -> None:
             "/v1/policy": lambda _: _policy_fields(policies.current, small_model.problem),
         },
     )
+    probes = Probes(
+        registry,
+        clock,
+        ready=lambda: policies.current is not None,
+        tried_all=money.tried_all,
+    )
     async with Supervisor() as tasks:
         tasks.stop_on_signals()
         tasks.start("receipts", plane.receipts.run())
         stream = tasks.start("stream to the controller", money.run())
         ports = {"http": await plane.start(config.listen), "admin": await admin.start(config.admin)}
+        if config.probes is not None:
+            ports["probes"] = await probes.server.start(config.probes)
         if config.ready_file is not None:
             write_ready_file(config.ready_file, **ports)
         if config.keep_prompts:
@@ -123,10 +142,12 @@ async def run(config: Config) -> None:
         _LOG.info("serving calls", extra=ports)
         await tasks.stopped()
         _LOG.info("stopping: no new calls")
+        probes.stopping = True
         await plane.stop(grace_ms_max=config.grace_ms_max)
         money.stop()
         await stream
         await admin.stop()
+        await probes.server.stop()
         await tasks.cancel_all()
 
 

@@ -5,12 +5,18 @@ and every mistake is one sentence that says what to write. This module must not 
 are used for.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from farebox.runtime.endpoints import Endpoint, EndpointError, parse_loopback
+from farebox.runtime.endpoints import (
+    Endpoint,
+    EndpointError,
+    parse_address,
+    parse_host,
+    parse_loopback,
+)
 from farebox.runtime.logs import LEVELS
 
 PREFIX: Final = "FAREBOX_"
@@ -34,7 +40,10 @@ class Config:
 
     listen: Endpoint = LISTEN
     admin: Endpoint = ADMIN
+    probes: Endpoint | None = None
     controller: tuple[Endpoint, ...]
+    controller_ca: Path | None = None
+    token_file: Path | None = None
     journal: Path
     namespace: str = "default"
     name: str = "sidecar"
@@ -66,8 +75,16 @@ def _path(text: str) -> Path:
     return Path(_text(text))
 
 
-def _controllers(text: str) -> tuple[Endpoint, ...]:
-    found = tuple(parse_loopback(part.strip()) for part in text.split(","))
+def _near_controllers(text: str) -> tuple[Endpoint, ...]:
+    return _controllers(text, parse_loopback)
+
+
+def _far_controllers(text: str) -> tuple[Endpoint, ...]:
+    return _controllers(text, parse_host)
+
+
+def _controllers(text: str, read: Callable[[str], Endpoint]) -> tuple[Endpoint, ...]:
+    found = tuple(read(part.strip()) for part in text.split(","))
     if len(found) > CONTROLLERS_MAX or len(set(found)) < len(found):
         raise ValueError(f"{text!r} should name 1 to {CONTROLLERS_MAX} controllers, each once")
     return found
@@ -122,14 +139,23 @@ class Option:
 OPTIONS: Final[dict[str, Option]] = {
     "listen": Option(read=parse_loopback, meaning="address for calls; port 0: any"),
     "admin": Option(read=parse_loopback, meaning="address for probes, metrics and JSON views"),
-    "controller": Option(
-        read=_controllers, meaning="addresses of the controllers: ADDRESS,ADDRESS (required)"
+    "probes": Option(
+        read=parse_address, meaning="address for probes and metrics alone, on any interface (off)"
     ),
+    "controller": Option(
+        read=_near_controllers, meaning="addresses of the controllers: ADDRESS,ADDRESS (required)"
+    ),
+    "controller_ca": Option(
+        read=_path,
+        meaning="certificates the controllers' are checked against (PEM); then --controller may "
+        "name any host",
+    ),
+    "token_file": Option(read=_path, meaning="token that says whose sidecar it is"),
     "journal": Option(read=_path, meaning="file of the money (required)"),
     "namespace": Option(read=_text, meaning="namespace of the pod that is served"),
     "name": Option(read=_text, meaning="name of the pod that is served"),
     "labels": Option(read=_labels, meaning="labels of the pod: NAME=VALUE,NAME=VALUE"),
-    "receipts": Option(read=_path, meaning="file for receipts (JSON lines)"),
+    "receipts": Option(read=_path, meaning="file for receipts (JSON lines), - for standard output"),
     "keep_prompts": Option(
         read=_switch,
         meaning="true: receipts of calls that gates judged hold the prompt (false)",
@@ -165,7 +191,7 @@ def load_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Con
     values = {}
     for name, (source, text) in texts.items():
         try:
-            values[name] = OPTIONS[name].read(text)
+            values[name] = _reader(name, texts)(text)
         except (ValueError, EndpointError) as error:
             mistakes.append(f"{source}: {error}.")
     mistakes += [
@@ -173,11 +199,32 @@ def load_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Con
         for name in _REQUIRED
         if name not in texts
     ]
-    if values.get("keep_prompts") and "receipts" not in texts:
-        mistakes.append("--keep-prompts needs --receipts: prompts are kept in that file only.")
+    mistakes += _together(values, texts)
     if mistakes:
         raise ConfigError(mistakes)
     return Config(**values)
+
+
+def _together(values: Mapping[str, Any], given: Collection[str]) -> list[str]:
+    """What is wrong with values only because of others."""
+    mistakes = []
+    if values.get("keep_prompts") and "receipts" not in given:
+        mistakes.append("--keep-prompts needs --receipts: prompts are kept in that file only.")
+    if values.get("keep_prompts") and values.get("receipts") == Path("-"):
+        mistakes.append(
+            "--keep-prompts needs a file in --receipts: prompts are kept where only the owner "
+            "reads."
+        )
+    if ("controller_ca" in given) != ("token_file" in given):
+        mistakes.append("--controller-ca and --token-file belong together: give both, or none.")
+    return mistakes
+
+
+def _reader(name: str, given: Collection[str]) -> Callable[[str], Any]:
+    """How a value is read: without TLS the controllers are on loopback."""
+    if name == "controller" and "controller_ca" in given:
+        return _far_controllers
+    return OPTIONS[name].read
 
 
 def usage() -> str:

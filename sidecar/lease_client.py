@@ -26,6 +26,7 @@ from farebox.runtime.tasks import first_of
 from farebox.wire.codec import CodecError, decode_response, encode_request
 from farebox.wire.messages import Grant, Report, ReportAck, Welcome
 from farebox.wire.v1 import lease_pb2, lease_pb2_grpc
+from sidecar.credentials import Credentials, CredentialsError
 from sidecar.leasing import Leasing
 from sidecar.tallies import TallyBook
 
@@ -65,7 +66,17 @@ _STREAM_ENDED: Final = (
     TimeoutError,
 )
 
+_REFUSALS: Final = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
+
+_TLS_ERRORS: Final = {
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not by an authority in --controller-ca",
+    "Hostname Verification": "its certificate is made out to other names than this one",
+    "WRONG_VERSION_NUMBER": "it speaks no TLS",
+}
+"""What gRPC says of a handshake that failed, and what that means."""
+
 _Call: TypeAlias = "grpc.aio.StreamStreamCall[Any, Any]"
+_Metadata: TypeAlias = tuple[tuple[str, str], ...] | None
 
 
 class LeaseClient:
@@ -80,12 +91,15 @@ class LeaseClient:
         on_policy: Callable[[Policy], None],
         notify: Callable[[Iterable[Charge]], None],
         tallies: TallyBook | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         """`targets` are the controllers: HOST:PORT, or several of them separated by commas.
 
         `on_policy` swaps the policy in; `notify` wakes waiting calls; `tallies` go along with
-        reports.
+        reports. Without `credentials` there is no TLS, and nobody asks who we are.
         """
+        self.tried_all = False
+        """Whether each controller was tried at least once."""
         self._targets = tuple(part.strip() for part in targets.split(","))
         self._target = self._targets[0]
         self._turned_away = False
@@ -95,6 +109,7 @@ class LeaseClient:
         self._on_policy = on_policy
         self._notify = notify
         self._tallies = tallies
+        self._credentials = credentials
         self._wake = asyncio.Event()
         self._stopping = False
         self._unanswered: BootMs | None = None
@@ -119,6 +134,7 @@ class LeaseClient:
             self._leasing.disconnected()
             # A welcome alone is no success: what follows it may be what we can't read.
             failures = 0 if self._got_on else failures + 1
+            self.tried_all = self.tried_all or failures >= len(self._targets)
             self._turned_away = self._turned_away and not welcomed
             if not self._stopping:
                 # The pauses grow with each round over all controllers.
@@ -141,13 +157,20 @@ class LeaseClient:
     async def _connect(self) -> bool:
         """Run one stream until it ends. Says whether the controller accepted us."""
         target = self._target
-        async with grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS) as channel:
+        self._got_on = False
+        try:
+            opened, metadata = self._open(target)
+        except CredentialsError as error:
+            _LOG.warning("no stream to the controller %s: %s", target, error)
+            return False
+        async with opened as channel:
             stub = lease_pb2_grpc.LeaseServiceStub(channel)
-            call: _Call = stub.Sync()
+            call: _Call = stub.Sync(metadata=metadata)
             try:
                 return await self._converse(call)
             except _STREAM_ENDED as error:
-                _LOG.info("the stream to the controller %s ended: %s", target, _told(error))
+                level = logging.WARNING if _is_refusal(error) else logging.INFO
+                _LOG.log(level, "the stream to the controller %s ended: %s", target, _told(error))
                 if isinstance(error, TimeoutError):
                     self._silent = target
                 self._heed(error)
@@ -156,6 +179,15 @@ class LeaseClient:
                 call.cancel()
                 if self._target == target:
                     self._target = self._after(target)
+
+    def _open(self, target: str) -> tuple[grpc.aio.Channel, _Metadata]:
+        """A channel of its own for each stream: files may have changed since the last one."""
+        if self._credentials is None:
+            return grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS), None
+        return (
+            grpc.aio.secure_channel(target, self._credentials.channel(), options=_CHANNEL_OPTIONS),
+            self._credentials.metadata(),
+        )
 
     def _heed(self, error: Exception) -> None:
         """Go where the leader is said to be, if that is one of the controllers we were given."""
@@ -173,7 +205,6 @@ class LeaseClient:
         return self._targets[(self._targets.index(target) + 1) % len(self._targets)]
 
     async def _converse(self, call: _Call) -> bool:
-        self._got_on = False
         self._asked_in = self._acked = NO_REPORT
         await call.write(encode_request(self._leasing.hello(self._clock.boot())))
         async with asyncio.timeout(WELCOME_MS_MAX / 1000):
@@ -283,7 +314,18 @@ class LeaseClient:
         return True
 
 
+def _is_refusal(error: Exception) -> bool:
+    """Whether somebody has to do something before this can succeed."""
+    if not isinstance(error, grpc.aio.AioRpcError):
+        return False
+    return error.code() in _REFUSALS or _told(error) in _TLS_ERRORS.values()
+
+
 def _told(error: Exception) -> str:
     if isinstance(error, grpc.aio.AioRpcError):
-        return f"{error.code().name}: {error.details()}"
+        details = str(error.details())
+        for sign, meaning in _TLS_ERRORS.items():
+            if sign in details:
+                return meaning
+        return f"{error.code().name}: {details}"
     return str(error) or type(error).__name__

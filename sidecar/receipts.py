@@ -1,4 +1,4 @@
-"""Receipts: what is kept of finished calls, in memory and as JSON lines in a file.
+"""Receipts: what is kept of finished calls, in memory and as JSON lines in a file or on stdout.
 
 The one rule: a call never waits for its receipt. Receipts are handed over at once, written in
 batches by another thread, and dropped (and counted) when the disk cannot keep up. They hold no
@@ -39,6 +39,10 @@ FILE_BYTES_MAX: Final = 256 * 1024 * 1024
 """A file that has grown beyond is put aside once, as NAME.1."""
 
 OWNER_ONLY: Final = 0o600
+STDOUT: Final = Path("-")
+"""In place of a file: standard output, which a cluster keeps with the container's log."""
+
+_STDOUT_NUMBER: Final = 1
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -72,7 +76,7 @@ def judged_prompt(call: Call, outcome: Outcome) -> str:
 
 
 class Receipts:
-    """Keeps the newest receipts and writes all of them to a file, when there is one.
+    """Keeps the newest receipts and writes all of them to a file or `STDOUT`, when one is named.
 
     With `owner_only` nobody else may read that file.
     """
@@ -143,7 +147,7 @@ class Receipts:
         try:
             with self._opened(path) as file:
                 file.write(lines)
-                size = file.tell()
+                size = 0 if path == STDOUT else file.tell()
             if size > FILE_BYTES_MAX:
                 path.replace(path.with_name(f"{path.name}.1"))
         except OSError as error:
@@ -151,6 +155,8 @@ class Receipts:
             _LOG.warning("%d receipts could not be written to %s: %s", len(batch), path, error)
 
     def _opened(self, path: Path) -> BinaryIO:
+        if path == STDOUT:
+            return os.fdopen(_STDOUT_NUMBER, "wb", closefd=False)
         if not self._owner_only:
             return path.open("ab")
         number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, OWNER_ONLY)

@@ -56,12 +56,13 @@ class _Closed(msgspec.Struct, frozen=True):
     last: int = 0
 
 
-class _Holder(msgspec.Struct, frozen=True):
+class _Holder(msgspec.Struct, frozen=True, omit_defaults=True):
     holder: str
     boot_seq: int
     namespace: str
     name: str
     labels: dict[str, str]
+    uid: str = ""
 
 
 class _Bucket(msgspec.Struct, frozen=True):
@@ -163,6 +164,7 @@ def _render_holder(holder: str, tables: Tables) -> bytes | None:
             namespace=workload.namespace,
             name=workload.name,
             labels=dict(workload.labels),
+            uid=workload.uid,
         )
     )
 
@@ -235,7 +237,7 @@ def _read_closed(tables: Tables, value: bytes) -> None:
 
 def _read_holder(tables: Tables, value: bytes) -> None:
     row = _holder(value)
-    workload = Workload(namespace=row.namespace, name=row.name, labels=row.labels)
+    workload = Workload(namespace=row.namespace, name=row.name, labels=row.labels, uid=row.uid)
     tables.holders[row.holder] = PutHolder(
         holder=row.holder, boot_seq=row.boot_seq, workload=workload
     )

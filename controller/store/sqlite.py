@@ -61,6 +61,9 @@ CREATE TABLE IF NOT EXISTS holders (
     holder TEXT PRIMARY KEY, boot_seq INTEGER NOT NULL,
     namespace TEXT NOT NULL, name TEXT NOT NULL, labels TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pods (
+    holder TEXT PRIMARY KEY, uid TEXT NOT NULL
+) WITHOUT ROWID;
 """
 
 _RAISE_META: Final = """
@@ -222,10 +225,11 @@ def _read_closed(database: sqlite3.Connection) -> Iterator[ClosedTotal]:
 
 
 def _read_holders(database: sqlite3.Connection) -> Iterator[PutHolder]:
-    for holder, boot_seq, namespace, name, labels in database.execute(
-        "SELECT holder, boot_seq, namespace, name, labels FROM holders"
+    for holder, boot_seq, namespace, name, labels, uid in database.execute(
+        "SELECT holder, boot_seq, namespace, name, labels, coalesce(uid, '') "
+        "FROM holders LEFT JOIN pods USING (holder)"
     ):
-        workload = Workload(namespace=namespace, name=name, labels=json.loads(labels))
+        workload = Workload(namespace=namespace, name=name, labels=json.loads(labels), uid=uid)
         yield PutHolder(holder=holder, boot_seq=boot_seq, workload=workload)
 
 
@@ -286,10 +290,15 @@ def _apply_to_holder(
                 "INSERT OR REPLACE INTO holders VALUES (?, ?, ?, ?, ?)",
                 (write.holder, write.boot_seq, workload.namespace, workload.name, labels),
             )
+            if workload.uid:
+                database.execute(
+                    "INSERT OR REPLACE INTO pods VALUES (?, ?)", (write.holder, workload.uid)
+                )
         case PoisonHolder():
             database.execute("INSERT OR IGNORE INTO poisoned VALUES (?)", (write.holder,))
         case ForgetHolder():
             database.execute("DELETE FROM holders WHERE holder = ?", (write.holder,))
+            database.execute("DELETE FROM pods WHERE holder = ?", (write.holder,))
             database.execute("DELETE FROM poisoned WHERE holder = ?", (write.holder,))
 
 

@@ -1,9 +1,11 @@
 """The admin server: /healthz, /readyz, /metrics, and JSON views of what the process knows.
 
-The one rule: it only reads; nothing can be changed through it, and it listens on loopback. This
-module must not know what the views show.
+Beside it a probe server for the kubelet and for Prometheus, on an address that others reach. The
+one rule: they only read; nothing can be changed through them, the admin server listens on loopback,
+and the probe server shows no view. This module must not know what the views show.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -18,27 +20,25 @@ from farebox.runtime.endpoints import Endpoint
 JsonView = Callable[[Mapping[str, str]], object]
 """Makes a JSON value from the query's parameters; ValueError with a sentence answers 400."""
 
+Check = Callable[[], str]
+"""Says in a sentence what is missing, "" when nothing is."""
+
 QUERY_BYTES_MAX: Final = 4_096
 SHUTDOWN_GRACE_S: Final = 2.0
+METRICS_PART: Final = 10
+"""Whoever reaches a probe server may ask for metrics all the time; at most one part in so many of
+it goes into making them."""
 
 
-class AdminServer:
-    """Serves the probes and the given views (by path, such as "/v1/pools").
+class _Server:
+    """Answers GET requests, by path."""
 
-    `not_ready` says in a sentence what is missing, "" when the process can serve.
-    """
-
-    def __init__(
-        self,
-        *,
-        registry: CollectorRegistry,
-        not_ready: Callable[[], str],
-        views: Mapping[str, JsonView],
-    ) -> None:
-        self._registry = registry
-        self._not_ready = not_ready
+    def __init__(self, routes: Mapping[str, Handler]) -> None:
+        app = web.Application(client_max_size=QUERY_BYTES_MAX)
+        for path, handler in routes.items():
+            app.router.add_get(path, handler)
         self._runner = web.AppRunner(
-            self._app(views),
+            app,
             access_log=None,
             handle_signals=False,
             max_line_size=QUERY_BYTES_MAX,
@@ -57,27 +57,66 @@ class AdminServer:
         """Stop listening and close what is open."""
         await self._runner.cleanup()
 
-    def _app(self, views: Mapping[str, JsonView]) -> web.Application:
-        app = web.Application(client_max_size=QUERY_BYTES_MAX)
-        app.router.add_get("/healthz", self._health)
-        app.router.add_get("/readyz", self._readiness)
-        app.router.add_get("/metrics", self._metrics)
-        for path, view in views.items():
-            app.router.add_get(path, _handler_of(view))
-        return app
 
-    async def _health(self, _: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+class AdminServer(_Server):
+    """Serves the probes and the given views (by path, such as "/v1/pools").
 
-    async def _readiness(self, _: web.Request) -> web.Response:
-        missing = self._not_ready()
+    `not_ready` says in a sentence what is missing, "" when the process can serve.
+    """
+
+    def __init__(
+        self, *, registry: CollectorRegistry, not_ready: Check, views: Mapping[str, JsonView]
+    ) -> None:
+        super().__init__(
+            {
+                "/healthz": _health,
+                "/readyz": _handler_of_check(not_ready),
+                "/metrics": _handler_of_metrics(registry),
+                **{path: _handler_of(view) for path, view in views.items()},
+            }
+        )
+
+
+class ProbeServer(_Server):
+    """Serves /livez, /metrics and the given checks, such as "/readyz"."""
+
+    def __init__(self, *, registry: CollectorRegistry, checks: Mapping[str, Check]) -> None:
+        super().__init__(
+            {
+                "/livez": _health,
+                "/metrics": _handler_of_metrics(registry, part=METRICS_PART),
+                **{path: _handler_of_check(check) for path, check in checks.items()},
+            }
+        )
+
+
+async def _health(_: web.Request) -> web.StreamResponse:
+    return web.Response(text="ok\n")
+
+
+def _handler_of_check(check: Check) -> Handler:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        missing = check()
         if missing:
             return web.Response(status=503, text=f"not ready: {missing}\n")
         return web.Response(text="ready\n")
 
-    async def _metrics(self, _: web.Request) -> web.Response:
-        body = generate_latest(self._registry)
+    return answer
+
+
+def _handler_of_metrics(registry: CollectorRegistry, *, part: int = 0) -> Handler:
+    """With `part`, what was made stands for so many times as long as it took to make."""
+    body, until = b"", 0.0
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        nonlocal body, until
+        loop = asyncio.get_running_loop()
+        if (began := loop.time()) >= until:
+            body = generate_latest(registry)
+            until = loop.time() + part * (loop.time() - began)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return answer
 
 
 def _handler_of(view: JsonView) -> Handler:

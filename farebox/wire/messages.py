@@ -49,11 +49,15 @@ class Want:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """The pod that a sidecar serves, as it says itself."""
+    """The pod that a sidecar serves, as it says itself.
+
+    `uid` is never sent: it is there where somebody else than the sidecar says what the pod is.
+    """
 
     namespace: str
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    uid: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,12 @@
 """Why there is no money, and when there may be."""
 
+import pytest
+
 from controller.denials import SOON_MS, closing
 from farebox.core.instant import UtcMs
 from farebox.core.reasons import Reason
+from farebox.core.windows import LIFETIME, WindowSpec
+from farebox.wire.codec import decode_response, encode_response
 from farebox.wire.messages import Denial, Grant
 from tests.support.scenes import (
     FOREVER,
@@ -114,3 +118,22 @@ def test_a_denial_shows_the_pool_without_what_is_kept_for_others() -> None:
 
     denial = second.got_one(Denial)
     assert (denial.lease, denial.held, denial.remaining) == (FOREVER, 80, 20)
+
+
+@pytest.mark.parametrize("window", [LIFETIME, MINUTE, TEN_MINUTES, HOURLY], ids=str)
+def test_a_pod_that_says_it_has_spent_anything_keeps_nobody_from_his_answer(
+    window: WindowSpec,
+) -> None:
+    """Its figures would not fit the message, and end the streams of all that share the pool."""
+    scene = Scene(pool(window=window))
+    liars = [scene.connect("a"), scene.connect("b")]
+    for liar in liars:
+        liar.report(want=wants(10))
+    for liar in liars:
+        lease = liar.got_one(Grant).lease
+        liar.report(has(lease, granted=10, spent=2**63 - 1, reserved=2**63 - 1))
+    other = scene.connect("other")
+    other.report(want=wants(10))
+
+    denial = other.got_one(Denial)
+    assert decode_response(encode_response(denial)) == denial

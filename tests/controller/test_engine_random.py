@@ -6,19 +6,30 @@ gone back; the limit moves. After each move the books are compared with the trut
 """
 
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pytest
 
 from controller.engine import Engine
-from controller.events import Event, Received, ResourcesChanged, Step, StreamClosed, Tick
+from controller.events import (
+    Event,
+    Received,
+    ResourcesChanged,
+    Step,
+    StreamClosed,
+    Tick,
+    WorkloadChanged,
+)
 from controller.store.memory import Tables, apply, take_over
+from controller.store.protocol import PutAccount
 from controller.terms import Terms
 from farebox.core.budgets import Charge, PoolUid
 from farebox.core.instant import DurationMs, UtcMs
 from farebox.core.leases import LeaseId
 from farebox.core.money import Nanos
-from farebox.wire.messages import Report, Want
+from farebox.wire.messages import Hello, Report, Want, Workload
 from tests.support.model_sidecars import ModelSidecar, Truth
 from tests.support.scenes import MINUTE, ORG, START, pool, resources
 
@@ -27,9 +38,14 @@ TERMS = Terms(forget_after=DurationMs(1_800_000))
 
 
 class Lending:
-    """Three sidecars, a pool with windows of a minute and a lifetime pool."""
+    """Three sidecars, a pool with windows of a minute and a lifetime pool.
 
-    def __init__(self) -> None:
+    Where pods are `known`, the lifetime pool is that of those with a label, which come and go.
+    """
+
+    def __init__(self, *, known: bool = False) -> None:
+        self.known = known
+        self.labels: dict[str, dict[str, str]] = {name: {"team": "blue"} for name in "abc"}
         self.tables = Tables()
         self.truth = Truth()
         self.utc, self.boot = int(START), 1_000
@@ -40,13 +56,15 @@ class Lending:
         self.batch: list[Step] = []
         self.reported: dict[tuple[LeaseId, str], tuple[int, int, int]] = {}
         self.warnings: list[str] = []
+        self.lent: dict[tuple[LeaseId, str], int] = defaultdict(int)
         self.start_controller()
 
     # The controller.
 
     def resources(self) -> ResourcesChanged:
         org = pool("org", self.limits[ORG], window=MINUTE)
-        return ResourcesChanged(resources(org, pool("team", self.limits[TEAM])))
+        selector = {"team": "blue"} if self.known else {}
+        return ResourcesChanged(resources(org, pool("team", self.limits[TEAM], selector=selector)))
 
     def start_controller(self) -> None:
         snapshot = take_over(self.tables)
@@ -54,7 +72,16 @@ class Lending:
         self.engine = Engine(snapshot, terms=TERMS, resources=given, now=UtcMs(self.utc))
 
     def step(self, event: Event) -> None:
-        self.batch.append(self.engine.step(event, UtcMs(self.utc)))
+        step = self.engine.step(event, UtcMs(self.utc))
+        self.batch.append(step)
+        if not isinstance(event, Received | StreamClosed | WorkloadChanged):
+            return
+        for write in step.writes:
+            if isinstance(write, PutAccount) and write.lease.charge == TEAM:
+                key = (write.lease, write.holder)
+                if self.known and "team" not in self.labels[write.holder]:
+                    assert write.granted <= self.lent[key], "lent to a pod that has left the pool"
+                self.lent[key] = write.granted
 
     def commit(self) -> None:
         for step in self.batch:
@@ -150,6 +177,16 @@ class Lending:
         self.commit()
         self.arrive_at_the_sidecar(sidecar.uid, 99)
 
+    def workload(self, name: str) -> Workload:
+        return Workload(namespace="acme", name=name, labels=self.labels[name], uid=f"uid-{name}")
+
+    def relabel(self, name: str, labels: dict[str, str]) -> None:
+        """The pod has other labels; the controller hears of it when a stream of it stands."""
+        self.labels[name] = labels
+        stream = self.sidecars[name].stream
+        if stream is not None:
+            self.step(WorkloadChanged(stream, self.workload(name)))
+
     def crash(self, name: str) -> None:
         self.sidecars[name].crash()
 
@@ -161,6 +198,8 @@ class Lending:
         for _ in range(min(count, len(sidecar.line_out))):
             message = sidecar.line_out.pop(0)
             assert sidecar.stream is not None
+            if self.known and isinstance(message, Hello):
+                message = replace(message, workload=self.workload(name))
             self.step(Received(sidecar.stream, message))
             sidecar.sent_before.append(message)
 
@@ -264,9 +303,9 @@ class Lending:
 class LongRun:
     """The same moves in long runs from a seed, the usual ones often and the rare ones rarely."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, known: bool = False) -> None:
         self.random = random.Random(seed)
-        self.machine = Lending()
+        self.machine = Lending(known=known)
 
     def name(self) -> str:
         return self.random.choice("abc")
@@ -297,7 +336,14 @@ class LongRun:
             lambda: m.change_limit(self.charge(), r.randint(0, 120)): 2,
             lambda: m.kill_controller(r.choice([0, 0, 0, 45_000, 3_600_000])): 3,
             m.commit: 30,
+            **self.moves_of_known_pods(),
         }
+
+    def moves_of_known_pods(self) -> dict[Callable[[], object], int]:
+        if not self.machine.known:
+            return {}
+        labels: tuple[dict[str, str], ...] = ({"team": "blue"}, {})
+        return {lambda: self.machine.relabel(self.name(), self.random.choice(labels)): 8}
 
     def go(self, moves: int) -> None:
         """Make so many moves and compare the books after each."""
@@ -311,3 +357,8 @@ class LongRun:
 @pytest.mark.parametrize("seed", range(20))
 def test_long_runs_keep_the_books(seed: int) -> None:
     LongRun(seed).go(moves=1_500)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_long_runs_of_pods_that_change_keep_the_books(seed: int) -> None:
+    LongRun(seed, known=True).go(moves=1_500)

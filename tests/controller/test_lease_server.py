@@ -158,6 +158,18 @@ async def test_a_malformed_beginning_ends_the_stream_with_a_sentence(
         assert want in await peer.call.details()
 
 
+async def test_only_the_first_message_may_be_a_hello() -> None:
+    async with serving() as at, lease_peer(at.port) as peer:
+        await peer.greet("a")
+        await peer.next(PolicyPush)
+        await peer.greet_again("b")
+
+        async with asyncio.timeout(PATIENCE_S):
+            assert await peer.call.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert "only the first message of a stream may be a Hello" in await peer.call.details()
+        assert "b" not in at.engine.world.holders
+
+
 async def test_a_stream_without_a_hello_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease_server, "HELLO_WAIT_S", 0.05)
     async with serving() as at, lease_peer(at.port) as peer:

@@ -2,10 +2,13 @@
 
 import pytest
 
+from controller.reports import NUMBER_MAX, WINDOW_MAX
 from controller.store.protocol import CloseAccount, PutAccount
 from farebox.core.budgets import Charge, PoolUid
+from farebox.core.instant import UTC_MS_MAX
 from farebox.core.leases import LeaseId, LeaseState
 from farebox.core.money import Nanos
+from farebox.core.windows import LIFETIME, CalendarUnit, WindowSpec, WindowType
 from farebox.wire.messages import Grant, LeaseClosed, ReportAck
 from tests.support.scenes import FOREVER, MINUTE, ORG, Scene, Sidecar, has, pool, this_minute, wants
 
@@ -260,3 +263,34 @@ def test_a_controller_that_did_not_close_a_lease_itself_does_not_count_it_twice(
     assert again.got_one(LeaseClosed).lease == lease
     assert scene.cell(lease).committed == 12
     assert scene.warnings == []
+
+
+CALENDAR = WindowSpec(type=WindowType.FIXED, period=CalendarUnit.DAY)
+
+
+@pytest.mark.parametrize(
+    ("window", "number"),
+    [(CALENDAR, UTC_MS_MAX), (CALENDAR, 2**63 - 1), (MINUTE, 2**63 - 1), (LIFETIME, 2**63 - 1)],
+    ids=str,
+)
+def test_a_lease_of_a_number_that_nobody_gives_out_is_not_believed(
+    window: WindowSpec, number: int
+) -> None:
+    """Such a window is no date, and after such a lease there would be no number for the next."""
+    scene = Scene(pool(window=window))
+    made_up = LeaseId(ORG, number)
+    sidecar = scene.connect("a", has(made_up, granted=10, spent=10))
+    assert sidecar.got_one(LeaseClosed).lease == made_up
+    sidecar.report(has(made_up, granted=10, spent=10), want=wants(10))
+    assert sidecar.got_one(Grant).granted == 10
+    assert sidecar.got(LeaseClosed) != []
+
+
+@pytest.mark.parametrize(
+    ("window", "number"), [(CALENDAR, WINDOW_MAX), (MINUTE, WINDOW_MAX), (LIFETIME, NUMBER_MAX)]
+)
+def test_whatever_else_a_ledger_may_have_lost_is_believed(window: WindowSpec, number: int) -> None:
+    scene = Scene(pool(window=window))
+    scene.connect("a", has(LeaseId(ORG, number), granted=10, spent=10))
+    (cell,) = scene.engine.world.cells.values()
+    assert cell.committed == 10

@@ -1,13 +1,16 @@
 """The admin server over a real socket."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from farebox.runtime import probes as module
 from farebox.runtime.endpoints import Endpoint
-from farebox.runtime.probes import AdminServer
+from farebox.runtime.probes import AdminServer, ProbeServer
 
 
 class _Process:
@@ -85,3 +88,49 @@ async def test_a_view_gets_the_query_and_says_what_is_wrong_with_it(
 async def test_nothing_can_be_changed_through_it(admin: aiohttp.ClientSession) -> None:
     async with admin.post("/v1/echo") as answer:
         assert answer.status == 405
+
+
+async def test_the_probe_server_tells_what_is_missing_and_nothing_else(process: _Process) -> None:
+    server = ProbeServer(
+        registry=process.registry,
+        checks={"/startz": lambda: "", "/readyz": lambda: process.missing},
+    )
+    port = await server.start(Endpoint("127.0.0.1", 0))
+    found = {}
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        for path in ("/livez", "/startz", "/readyz", "/metrics", "/v1/echo", "/healthz"):
+            async with session.get(path) as answer:
+                found[path] = answer.status
+    await server.stop()
+    assert found == {
+        "/livez": 200,
+        "/startz": 200,
+        "/readyz": 503,
+        "/metrics": 200,
+        "/v1/echo": 404,
+        "/healthz": 404,
+    }
+
+
+@pytest.mark.parametrize(("part", "made"), [(1_000_000, 1), (0, 3)])
+async def test_whoever_asks_for_metrics_all_the_time_does_not_keep_the_process_busy(
+    part: int, made: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Counting(Collector):
+        made = 0
+
+        def collect(self) -> Iterator[Metric]:
+            self.made += 1
+            yield GaugeMetricFamily("made", "How often.", value=self.made)
+
+    monkeypatch.setattr(module, "METRICS_PART", part)
+    counting, registry = Counting(), CollectorRegistry()
+    registry.register(counting)
+    server, before = ProbeServer(registry=registry, checks={}), counting.made
+    port = await server.start(Endpoint("127.0.0.1", 0))
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        for _ in range(3):
+            async with session.get("/metrics") as answer:
+                assert "made" in await answer.text()
+    await server.stop()
+    assert counting.made == before + made

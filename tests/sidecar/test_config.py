@@ -53,6 +53,22 @@ def test_all_flags() -> None:
     assert config.keep_prompts
 
 
+def test_with_certificates_and_a_token_controllers_may_be_anywhere() -> None:
+    config = load_config(
+        ["--journal=j", "--token-file=token", "--probes=[10.0.0.5]:15004"],
+        {
+            "FAREBOX_CONTROLLER": "c-0.controller.farebox.svc:7447,c-1.controller.farebox.svc:7447",
+            "FAREBOX_CONTROLLER_CA": "ca.pem",
+        },
+    )
+    assert [str(one) for one in config.controller] == [
+        "c-0.controller.farebox.svc:7447",
+        "c-1.controller.farebox.svc:7447",
+    ]
+    assert (config.controller_ca, config.token_file) == (Path("ca.pem"), Path("token"))
+    assert config.probes == Endpoint("10.0.0.5", 15_004)
+
+
 def test_a_flag_wins_over_its_variable() -> None:
     environment = {
         "FAREBOX_CONTROLLER": "127.0.0.1:7000",
@@ -110,6 +126,36 @@ def test_a_flag_wins_over_its_variable() -> None:
         (
             [*NEEDED, "--keep-prompts=true"],
             "--keep-prompts needs --receipts: prompts are kept in that file only.",
+        ),
+        (
+            [*NEEDED, "--keep-prompts=true", "--receipts=-"],
+            (
+                "--keep-prompts needs a file in --receipts: prompts are kept where only the owner "
+                "reads."
+            ),
+        ),
+        (
+            ["--controller=controller.farebox.svc:7447", "--journal=j"],
+            (
+                "--controller: 'controller.farebox.svc:7447' is not on loopback: write "
+                '"127.0.0.1:7447".'
+            ),
+        ),
+        (
+            [*NEEDED, "--controller-ca=ca.pem"],
+            "--controller-ca and --token-file belong together: give both, or none.",
+        ),
+        (
+            [*NEEDED, "--token-file=token"],
+            "--controller-ca and --token-file belong together: give both, or none.",
+        ),
+        (
+            [*NEEDED, "--token-file=t", "--controller-ca=c", "--controller=a b:7447"],
+            "--controller: 'a b:7447' is not a host and its port: write \"HOST:PORT\".",
+        ),
+        (
+            [*NEEDED, "--probes=pod:15004"],
+            "--probes: 'pod:15004' is not an IP address and a port: write \"0.0.0.0:15004\".",
         ),
         (
             [*NEEDED, "--labels=" + ",".join(f"l{n}=x" for n in range(65))],

@@ -14,7 +14,14 @@ from farebox.core.reasons import Reason
 from farebox.core.wording import READ_CHARS_MAX
 from sidecar import receipts
 from sidecar.commands import AttemptRecord
-from sidecar.receipts import KEPT_MAX, Receipts, fields_of, judged_prompt, no_prompt
+from sidecar.receipts import (
+    KEPT_MAX,
+    STDOUT,
+    Receipts,
+    fields_of,
+    judged_prompt,
+    no_prompt,
+)
 from tests.support.outcomes import ATTEMPT, make_outcome, make_receipt
 from tests.support.peers import eventually
 from tests.support.policies import make_call
@@ -234,4 +241,19 @@ def test_prompts_that_wait_are_bounded(tmp_path: Path, monkeypatch: pytest.Monke
         for _ in range(3):
             kept.add(msgspec.structs.replace(make_receipt(), prompt=PROMPT))
         assert [receipt.prompt for receipt in kept._taken()] == [PROMPT, PROMPT, ""]
+    assert kept.dropped == 0
+
+
+async def test_standard_output_can_be_the_file(capfd: pytest.CaptureFixture[str]) -> None:
+    kept = Receipts(STDOUT)
+    writing = beside(kept.run())
+    kept.add(make_receipt(call_id="call-1"))
+    kept.add(make_receipt(call_id="call-2"))
+    # It writes what waits when it ends, but has to have begun for that.
+    await asyncio.sleep(0)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    written = capfd.readouterr().out.splitlines()
+    assert [json.loads(line)["call"] for line in written] == ["call-1", "call-2"]
     assert kept.dropped == 0

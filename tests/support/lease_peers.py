@@ -42,18 +42,12 @@ class LeasePeer:
 
     async def greet(self, holder: str, *leases: Counters, boot_seq: int = 1) -> Welcome:
         """Say Hello and wait for the Welcome."""
-        await self.say(
-            Hello(
-                holder=holder,
-                boot_seq=boot_seq,
-                workload=Workload(namespace="acme", name="pod"),
-                journal=JournalState.OK,
-                epoch_seen_max=0,
-                boot_ms=BootMs(1_000),
-                leases=leases,
-            )
-        )
+        await self.say(_hello(holder, leases, boot_seq))
         return await self.next(Welcome)
+
+    async def greet_again(self, holder: str) -> None:
+        """Say another Hello, for which there is no Welcome."""
+        await self.say(_hello(holder, (), 1))
 
     async def report(self, *leases: Counters, want: tuple[Want, ...] = ()) -> None:
         """Send a report."""
@@ -95,3 +89,15 @@ async def lease_peer(port: int) -> AsyncIterator[LeasePeer]:
 def spent_of(lease: LeaseId, granted: int, spent: int) -> Counters:
     """What a sidecar says of a lease that it has spent a part of."""
     return Counters(lease=lease, granted=Nanos(granted), spent=Nanos(spent))
+
+
+def _hello(holder: str, leases: tuple[Counters, ...], boot_seq: int) -> Hello:
+    return Hello(
+        holder=holder,
+        boot_seq=boot_seq,
+        workload=Workload(namespace="acme", name="pod"),
+        journal=JournalState.OK,
+        epoch_seen_max=0,
+        boot_ms=BootMs(1_000),
+        leases=leases,
+    )

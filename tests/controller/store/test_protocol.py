@@ -63,8 +63,8 @@ def bucket(level: int, at: int) -> PutBucket:
     return PutBucket(charge=ANA.charge, level=Nanos(level), at=UtcMs(at))
 
 
-def holder(name: str = "a", boot_seq: int = 1) -> PutHolder:
-    workload = Workload(namespace="acme", name="pod", labels={"app": "x", "größe": "L"})
+def holder(name: str = "a", boot_seq: int = 1, uid: str = "") -> PutHolder:
+    workload = Workload(namespace="acme", name="pod", labels={"app": "x", "größe": "L"}, uid=uid)
     return PutHolder(holder=name, boot_seq=boot_seq, workload=workload)
 
 
@@ -204,6 +204,16 @@ async def test_who_a_holder_is_comes_back_whole(make_store: Callable[[], Store])
     found = await after(make_store, [holder("a", 7)])
 
     assert found.holders == (holder("a", 7),)
+
+
+async def test_the_pod_that_a_holder_belongs_to_is_kept_until_it_is_forgotten(
+    make_store: Callable[[], Store],
+) -> None:
+    mine: list[Write] = [holder("a", uid="uid-1"), holder("b"), holder("c", uid="uid-3")]
+    found = await after(make_store, mine, [ForgetHolder(holder="c")], [holder("c")])
+
+    uids = {row.holder: row.workload.uid for row in found.holders}
+    assert uids == {"a": "uid-1", "b": "", "c": ""}
 
 
 async def test_a_large_amount_comes_back_to_the_nano_dollar(

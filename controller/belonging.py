@@ -1,0 +1,76 @@
+"""What a pod may draw on, where it is known which pod speaks.
+
+The one rule: a pod asks for money of the pools of its policy alone, and nobody believes it that it
+had money of a pool that its namespace can't reach. Where a sidecar says itself who it is, it may
+say this too, and nothing is checked. This module must not know how much is asked or lent.
+"""
+
+from collections.abc import Iterable
+
+from controller.denials import unknown_pool
+from controller.events import Draft, StreamId
+from controller.policies import push_policies
+from controller.store.protocol import PutHolder
+from controller.world import Holder, World
+from farebox.core.budgets import Charge, PoolUid, normal_uid, path_of, pools_of_pod
+from farebox.core.leases import LeaseId
+from farebox.wire.messages import Want, Workload
+
+
+def change_workload(world: World, draft: Draft, stream: StreamId, workload: Workload) -> None:
+    """The pod of a stream has changed: keep that, and have its sidecar work by other rules."""
+    holder = world.holder_on(stream)
+    if holder is None or holder.workload == workload:
+        return
+    holder.workload = workload
+    draft.writes.append(PutHolder(holder=holder.uid, boot_seq=holder.boot_seq, workload=workload))
+    push_policies(world, draft, (holder,))
+    for charge in tuple(holder.wants):
+        if not draws_on(world, holder, charge):
+            world.stop_waiting(holder, charge)
+
+
+def own_wants(
+    world: World, draft: Draft, holder: Holder, wants: Iterable[Want]
+) -> tuple[Want, ...]:
+    """The wants that a holder may have; of others it hears that there is no such pool."""
+    own = []
+    for want in wants:
+        if draws_on(world, holder, want.charge):
+            own.append(want)
+        else:
+            draft.send(holder.stream, unknown_pool(world, want.charge))
+    return tuple(own)
+
+
+def draws_on(world: World, holder: Holder, charge: Charge) -> bool:
+    """Whether a holder may be lent money of a (sub-)pool: it is one of its policy."""
+    workload, policy = holder.workload, holder.policy
+    if not workload.uid:
+        return True
+    if policy is not None:
+        return any(pool.uid == charge.pool for pool in policy.pools)
+    # None was pushed, for its resources can't be enforced; it may have one from before.
+    pools = pools_of_pod(world.pools, namespace=workload.namespace, labels=workload.labels)
+    return any(pool.uid == charge.pool for pool in pools)
+
+
+def within_reach(world: World, workload: Workload) -> frozenset[PoolUid]:
+    """The pools that a pod can have had money of, whatever its labels were: by its namespace."""
+    found: set[PoolUid] = set()
+    for pool in world.pools.values():
+        if pool.namespace == workload.namespace and pool.uid not in found:
+            for member in path_of(world.pools, pool.uid):
+                found |= {member.uid, normal_uid(member.uid)}
+    return frozenset(found)
+
+
+def may_bring(world: World, holder: Holder, lease: LeaseId, reach: frozenset[PoolUid]) -> bool:
+    """Whether a holder may have money that the ledger does not know.
+
+    `reach` is what is `within_reach`. Whose a pool is that is gone, its name says.
+    """
+    workload, uid = holder.workload, lease.charge.pool
+    if not workload.uid:
+        return True
+    return uid in reach if uid in world.pools else uid.startswith(f"{workload.namespace}/")
