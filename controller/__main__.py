@@ -10,6 +10,7 @@ import sys
 
 from controller.app import run
 from controller.config import USAGE, ConfigError, read_config
+from controller.kube.client import KubeError
 from controller.store.protocol import StoreError
 from farebox.runtime.logs import configure_logs
 
@@ -44,7 +45,7 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 def _tell(error: BaseException) -> None:
-    if isinstance(error, (StoreError, OSError)):
+    if isinstance(error, (StoreError, KubeError, OSError)):
         _LOG.error("the controller can't go on: %s", error)  # its sentence says all; no trace
     else:
         _LOG.error("the controller has failed: %s", error, exc_info=error)

@@ -11,12 +11,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from controller.etcd_options import ETCD_OPTIONS, EtcdOptions, checked_etcd, take_etcd
+from controller.kube.options import KUBE_OPTIONS, SWITCHES, KubeOptions, checked_kube, take_kube
+from controller.kube.options import USAGE as KUBE_USAGE
 from controller.observations import HOUR_MS
 from controller.terms import Terms
 from controller.watch import INTERVAL_MS
 from controller.watching import PRICES_DAYS_MAX
 from farebox.core.instant import DurationMs
-from farebox.runtime.endpoints import Endpoint, EndpointError, parse_loopback
+from farebox.runtime.endpoints import (
+    Endpoint,
+    EndpointError,
+    parse_address,
+    parse_host,
+    parse_loopback,
+)
 from farebox.runtime.logs import LEVELS
 
 NAME_CHARACTERS_MAX: Final = 128
@@ -25,8 +33,9 @@ LISTEN: Final = Endpoint("127.0.0.1", 7447)
 ADMIN: Final = Endpoint("127.0.0.1", 7448)
 _TERMS: Final = Terms()
 
-USAGE: Final = """\
+USAGE: Final = f"""\
 usage: python -m controller --manifests DIR --state FILE [options]
+       python -m controller --kubernetes --store etcd --etcd-endpoints A,B [options]
 
   --manifests DIR       folder of BudgetPools, ModelTiers, TaskProfiles, RoutingPolicies (required)
   --store STORE         the ledger: sqlite:FILE, made when it isn't there, for one controller; or
@@ -44,7 +53,7 @@ usage: python -m controller --manifests DIR --state FILE [options]
   --watch-window-ms N   over how long tasks are compared with their baselines (3600000)
   --prices-days-max N   how old the built-in price table may be (90)
   --poll-ms N           how often the folder is looked at (500)
-  --variables A=B,...   what ${A} stands for in a baseURL
+  --variables A=B,...   what ${{A}} stands for in a baseURL
   --log-level LEVEL     debug, info, warning or error (info)
 
 With --store etcd:
@@ -57,8 +66,10 @@ With --store etcd:
                         holds the user's password and nothing else
   --etcd-prefix PREFIX  what this ledger's keys begin with (/farebox)
   --name NAME           what the other controllers call this one (its host name and pid)
-  --advertise ADDRESS   where sidecars reach this controller (its --listen)
+  --advertise ADDRESS   where sidecars reach this controller (its --listen; with --kubernetes the
+                        name of its pod below --service, and its port)
 
+{KUBE_USAGE}
 Each flag can be given as an environment variable, such as FAREBOX_READY_FILE; the flag wins.
 """
 
@@ -73,9 +84,13 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """All that can be configured; durations in milliseconds."""
+    """All that can be configured; durations in milliseconds.
 
-    manifests: Path
+    Resources come from the folder `manifests`, or else from the API server that `kube` names.
+    """
+
+    manifests: Path | None = None
+    kube: KubeOptions | None = None
     store: Path | EtcdOptions
     listen: Endpoint = LISTEN
     admin: Endpoint = ADMIN
@@ -100,7 +115,6 @@ class _Option:
 
     field: str
     read: Callable[[str], Any]
-    required: bool = False
 
 
 def _folder(text: str) -> Path:
@@ -158,7 +172,7 @@ def _name(text: str) -> str:
 
 
 OPTIONS: Final[Mapping[str, _Option]] = {
-    "--manifests": _Option("manifests", _folder, required=True),
+    "--manifests": _Option("manifests", _folder),
     "--store": _Option("store", _store),
     "--state": _Option("state", _file),
     **{flag: _Option(field, read) for flag, (field, read) in ETCD_OPTIONS.items()},
@@ -177,22 +191,33 @@ OPTIONS: Final[Mapping[str, _Option]] = {
     "--log-level": _Option("log_level", _level),
     "--name": _Option("name", _name),
     "--advertise": _Option("advertise", parse_loopback),
+    **{flag: _Option(field, read) for flag, (field, read) in KUBE_OPTIONS.items()},
 }
+
+_IN_CLUSTER: Final[Mapping[str, Callable[[str], Any]]] = {
+    "--listen": parse_address,
+    "--advertise": parse_host,
+}
+"""What is read otherwise with --kubernetes, where the streams are encrypted and authenticated."""
 
 
 def read_config(argv: Sequence[str], environment: Mapping[str, str]) -> Config:
     """Read flags and environment. Raises ConfigError with every mistake there is."""
     mistakes: list[str] = []
     texts = _texts(argv, environment, mistakes)
+    in_cluster = texts.get("--kubernetes") == "true"
+    if "--manifests" not in texts and not in_cluster:
+        variable = variable_of("--manifests")
+        mistakes.append(f"--manifests is missing: give it, or set {variable} (or --kubernetes).")
     values: dict[str, Any] = {}
     for flag, option in OPTIONS.items():
         if flag in texts:
+            read = _IN_CLUSTER.get(flag, option.read) if in_cluster else option.read
             try:
-                values[option.field] = option.read(texts[flag])
+                values[option.field] = read(texts[flag])
             except (EndpointError, ValueError) as error:
                 mistakes.append(f"{flag}: {error}.")
-        elif option.required:
-            mistakes.append(f"{flag} is missing: give it, or set {variable_of(flag)}.")
+    values["kube"] = _choose_cluster(values, texts, mistakes)
     values["store"] = _choose_store(values, texts, mistakes)
     ttl, heartbeat = values.get("ttl", _TERMS.ttl), values.get("heartbeat", _TERMS.heartbeat)
     if ttl < 2 * heartbeat:
@@ -203,6 +228,20 @@ def read_config(argv: Sequence[str], environment: Mapping[str, str]) -> Config:
     if mistakes:
         raise ConfigError(mistakes)
     return Config(**values)
+
+
+def _choose_cluster(
+    values: dict[str, Any], texts: Mapping[str, str], mistakes: list[str]
+) -> KubeOptions | None:
+    """Where resources come from: None for a folder. Takes what only a cluster needs."""
+    in_cluster, kube = take_kube(values)
+    if in_cluster:
+        if "--manifests" in texts:
+            mistakes.append("--manifests and --kubernetes both say where resources come from.")
+        return checked_kube(kube, mistakes)
+    if given := [flag for flag in KUBE_OPTIONS if flag in texts and flag not in SWITCHES]:
+        mistakes.append(f"{', '.join(given)}: only with --kubernetes.")
+    return None
 
 
 def _choose_store(
@@ -243,6 +282,8 @@ def _texts(
             mistakes.append(f"{flag!r} is not a flag of the controller: see --help.")
         elif equals:
             texts[flag] = text
+        elif flag in SWITCHES:
+            texts[flag] = "true"
         elif rest:
             texts[flag] = rest.pop(0)
         else:

@@ -60,11 +60,19 @@ def pool_figures(world: World, now: UtcMs) -> Iterator[PoolFigures]:
         pool = world.pool_of(charge)
         if pool is None:
             continue
-        window = window_at(pool.window, now)
-        cell = world.cells.get(LeaseId(charge, window.id))
-        if cell is not None or not charge.key or any(world.counted(charge)):
-            cell = cell or Cell(lease=LeaseId(charge, window.id), window_ends=window.ends)
-            yield _figures(world, pool, cell, window)
+        line = figures_of(world, pool, charge, window_at(pool.window, now))
+        if line is not None:
+            yield line
+
+
+def figures_of(world: World, pool: Pool, charge: Charge, window: Window) -> PoolFigures | None:
+    """A (sub-)pool in its current window; None for a key that nobody has used in it."""
+    cell = world.cells.get(LeaseId(charge, window.id))
+    if cell is None and charge.key and not any(world.counted(charge)):
+        return None
+    return _figures(
+        world, pool, cell or Cell(lease=LeaseId(charge, window.id), window_ends=window.ends), window
+    )
 
 
 def pools_view(world: World, now: UtcMs) -> Mapping[str, Any]:

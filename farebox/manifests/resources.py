@@ -46,7 +46,8 @@ class ResourceId:
 class Problem:
     """What is wrong in one place, and what to write instead.
 
-    `line` counts from 1 (0: the file as a whole); `resource` and `field` are "" where not known.
+    `line` counts from 1 (0: the file as a whole); `resource` and `field` are "" where not known,
+    and `file` where the resource comes from an API server.
     """
 
     file: str
@@ -64,7 +65,8 @@ class Problem:
 class Source:
     """One resource as a file has it. `value` is None when the resource could not be read.
 
-    `lines` maps each field path of the document ("spec.limit") to its line.
+    `lines` maps each field path of the document ("spec.limit") to its line. A resource of an API
+    server has no file ("") and no lines.
     """
 
     id: ResourceId
@@ -75,7 +77,7 @@ class Source:
     @property
     def place(self) -> str:
         """Where the resource begins, for people."""
-        return f"{self.file}:{self.line_of('')}"
+        return f"{self.file}:{self.line_of('')}" if self.file else str(self.id)
 
     def line_of(self, path: str) -> int:
         """The line of a field, or of the nearest field around it that is written."""

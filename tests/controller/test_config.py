@@ -78,10 +78,73 @@ def test_all_mistakes_are_told_at_once() -> None:
         read_config(["--listen", "x"], {})
 
     assert caught.value.mistakes == (
-        "--manifests is missing: give it, or set FAREBOX_MANIFESTS.",
+        "--manifests is missing: give it, or set FAREBOX_MANIFESTS (or --kubernetes).",
         "--listen: 'x' is not an address: write \"127.0.0.1:PORT\" (port 0: any).",
         "--store is missing: give it, or set FAREBOX_STORE (or --state FILE).",
     )
+
+
+def test_a_cluster_takes_the_place_of_the_folder(tmp_path: Path) -> None:
+    injection = tmp_path / "injection.yaml"
+    injection.write_text("image: farebox-sidecar:1\ncontrollers: [a.farebox.svc:7447]\n")
+    config = read_config(
+        [
+            *("--kubernetes", "--own-namespace=farebox", f"--state={tmp_path / 'ledger'}"),
+            *("--listen=0.0.0.0:7447", "--advertise", "farebox-controller-0.farebox.svc:7447"),
+            *("--webhook=[::]:9443", "--probes=0.0.0.0:7449", f"--injection={injection}"),
+        ],
+        {},
+    )
+
+    assert config.manifests is None
+    assert config.kube is not None
+    assert config.kube.own_namespace == "farebox"
+    assert config.kube.injection is not None
+    assert config.kube.injection.controllers == ("a.farebox.svc:7447",)
+    assert config.kube.webhook == Endpoint("::", 9443)
+    assert config.kube.probes == Endpoint("0.0.0.0", 7449)
+    assert config.listen == Endpoint("0.0.0.0", 7447)
+    assert config.advertise == Endpoint("farebox-controller-0.farebox.svc", 7447)
+
+
+def test_a_switch_in_the_environment_has_a_value(tmp_path: Path) -> None:
+    given = ["--own-namespace=farebox", f"--state={tmp_path / 'ledger'}"]
+    assert read_config(given, {"FAREBOX_KUBERNETES": "true"}).kube is not None
+    with pytest.raises(ConfigError, match='neither "true" nor "false"'):
+        read_config(given, {"FAREBOX_KUBERNETES": "perhaps"})
+
+
+@pytest.mark.parametrize(
+    ("flags", "want"),
+    [
+        (["--manifests", "."], "--manifests and --kubernetes both say where resources come from."),
+        (["--own-namespace", "Mine"], "--own-namespace: 'Mine' is not a name"),
+        (["--kubeconfig", "/no/such/file"], "'/no/such/file' is not a file"),
+        (["--pod-address", "Maybe"], "'Maybe' is neither Require nor Ignore"),
+        (["--audience", "a b"], "'a b' is not an audience"),
+        (["--probes", "here:1"], "--probes: 'here:1' is not an"),
+        (["--injection", __file__], "--webhook and --injection go together"),
+        (
+            [f"--injection={__file__}", "--webhook=0.0.0.0:9443"],
+            "--injection: ",
+        ),
+        (["--admin", "0.0.0.0:7448"], "--admin: '0.0.0.0:7448' is not on loopback"),
+        (["--advertise", "no port"], "--advertise: 'no port' is not an address"),
+    ],
+)
+def test_a_mistake_in_a_cluster_is_one_sentence(
+    tmp_path: Path, flags: list[str], want: str
+) -> None:
+    given = ["--kubernetes", f"--state={tmp_path / 'ledger'}", "--own-namespace=farebox"]
+    with pytest.raises(ConfigError) as caught:
+        read_config([*given, *flags], {})
+
+    assert want in str(caught.value)
+
+
+def test_flags_of_a_cluster_mean_nothing_without_one(given: list[str]) -> None:
+    with pytest.raises(ConfigError, match=r"--service, --probes: only with --kubernetes\."):
+        read_config([*given, "--service", "mine", "--probes", "127.0.0.1:1"], {})
 
 
 @pytest.mark.parametrize("flag", OPTIONS)

@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from openai import AsyncOpenAI
 
+from controller.kube.client import open_client
 from farebox.core.budgets import Charge
 from farebox.core.instant import DurationMs
 from farebox.core.leases import LeaseId
@@ -22,8 +23,11 @@ from farebox.simulated.ledger import bill_nanos, read_entries
 from farebox.simulated.server import SimulatedProvider
 from farebox.wire.messages import Goodbye, Grant, Hello, PolicyPush
 from tests.support.controllers import PATIENCE_S, ScriptedController, scripted_controller
+from tests.support.kube_fake import serving_kube
 from tests.support.peers import eventually
 from tests.support.planes import policy_at, simulated
+from tests.support.pods import Pod
+from tests.support.pods import controller as pod_controller
 from tests.support.policies import ORG_POOL
 
 LENT = 10**9
@@ -45,6 +49,12 @@ class Child:
             session.get(f"http://127.0.0.1:{self.admin}{path}") as answer,
         ):
             return answer.status, await answer.text()
+
+    async def until_it_says(self, path: str) -> None:
+        """Wait until a probe is answered with success."""
+        async with asyncio.timeout(PATIENCE_S):
+            while (await self.get(path))[0] != 200:  # noqa: ASYNC110  another process is asked
+                await asyncio.sleep(0.02)
 
     async def end(self) -> int:
         """Ask it to end; returns its exit code."""
@@ -188,6 +198,34 @@ async def ended(*arguments: str) -> tuple[int | None, str]:
     async with asyncio.timeout(PATIENCE_S):
         _, said = await process.communicate()
     return process.returncode, said.decode()
+
+
+async def test_a_sidecar_in_a_pod_shows_who_it_is_and_answers_the_kubelet(tmp_path: Path) -> None:
+    pod = Pod(name="assistant-0", labels={"app": "assistant"})
+    ca, token = tmp_path / "ca.pem", tmp_path / "token"
+    async with (
+        serving_kube() as fake,
+        open_client(fake.options(tmp_path)) as kube,
+        pod_controller(fake, kube, ORG_POOL) as controller,
+    ):
+        ca.write_text(controller.tls.bundle)
+        token.write_text(controller.run(pod).token)
+        async with sidecar(
+            tmp_path,
+            controller.port,
+            *("--controller", f"localhost:{controller.port}", "--probes", "[127.0.0.1]:0"),
+            *("--controller-ca", str(ca), "--token-file", str(token)),
+        ) as child:
+            probes = replace(child, admin=json.loads((tmp_path / "ready").read_text())["probes"])
+            await probes.until_it_says("/startz")
+            (holder,) = controller.engine.world.holders.values()
+            assert (holder.workload.namespace, holder.workload.name) == ("acme", "assistant-0")
+            assert {path: (await probes.get(path))[0] for path in ("/livez", "/readyz")} == {
+                "/livez": 200,
+                "/readyz": 200,
+            }
+            assert (await probes.get("/v1/leases"))[0] == 404
+            assert await child.end() == 0
 
 
 async def test_mistakes_are_told_in_sentences() -> None:
