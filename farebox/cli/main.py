@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from farebox.cli import after, before
+from farebox.cli import after, asking, before
 from farebox.cli.after import PORT_DEFAULT, labels_of
 from farebox.cli.running import FILE, FOLDER, leave_with
 
@@ -102,5 +102,5 @@ def demo(*, prompts: Path | None, limit: int | None, manifests: Path | None, kee
     leave_with(run_demo(prompts=prompts, limit=limit, manifests=manifests, keep=keep))
 
 
-for command in (*before.COMMANDS, *after.COMMANDS):
+for command in (*before.COMMANDS, *after.COMMANDS, *asking.COMMANDS):
     main.add_command(command)

@@ -107,12 +107,12 @@ def _receipt(fields: Any) -> ReceiptLine:
             settled=parse_dollars(fields["cost_usd"]),
         )
 
-    return _understood("a receipt", read)
+    return understood("a receipt", read)
 
 
 def read_pools(document: Any) -> list[PoolLine]:
     """The answer of the controller's /v1/pools. Raises RecordError."""
-    return _understood("/v1/pools", lambda: [_pool(fields) for fields in document["pools"]])
+    return understood("/v1/pools", lambda: [_pool(fields) for fields in document["pools"]])
 
 
 def _pool(fields: Mapping[str, Any]) -> PoolLine:
@@ -132,7 +132,7 @@ def _pool(fields: Mapping[str, Any]) -> PoolLine:
 
 def read_holders(document: Any) -> list[HolderLine]:
     """The answer of the controller's /v1/holders. Raises RecordError."""
-    return _understood("/v1/holders", lambda: [_holder(fields) for fields in document])
+    return understood("/v1/holders", lambda: [_holder(fields) for fields in document])
 
 
 def _holder(fields: Mapping[str, Any]) -> HolderLine:
@@ -145,7 +145,8 @@ def _holder(fields: Mapping[str, Any]) -> HolderLine:
     )
 
 
-def _understood(what: str, read: Callable[[], T]) -> T:
+def understood(what: str, read: Callable[[], T]) -> T:
+    """What `read` makes of something that a process said. Raises RecordError."""
     try:
         return read()
     except (KeyError, TypeError, ValueError) as error:

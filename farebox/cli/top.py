@@ -6,9 +6,10 @@ error that ends the view.
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from farebox.cli.admin import AdminError, get_json
 from farebox.cli.records import HolderLine, PoolLine, read_holders, read_pools
@@ -37,17 +38,26 @@ _BAR_CELLS: Final = 10
 
 async def run_top(address: str | None, *, state: Path, once: bool) -> int:
     """Show the controller's figures once, or every `REFRESH_S` until Ctrl-C."""
+    url = (address or _address_in(state)).rstrip("/")
+    return await show_top(lambda: nullcontext(url), once=once)
+
+
+async def show_top(reach: Callable[[], AbstractAsyncContextManager[str]], *, once: bool) -> int:
+    """The same of a controller whose address `reach` gives, and gives anew when it is lost."""
     from rich.live import Live
 
-    url = (address or _address_in(state)).rstrip("/")
     console = make_console()
     if once:
-        console.print(await _view(url))
+        async with reach() as url:
+            console.print(await _view(url))
         return 0
     with Live(console=console, auto_refresh=False) as live:
         while True:
             try:
-                live.update(await _view(url), refresh=True)
+                async with reach() as url:
+                    while True:
+                        live.update(await _view(url), refresh=True)
+                        await asyncio.sleep(REFRESH_S)
             except AdminError as error:
                 live.update(str(error), refresh=True)
             await asyncio.sleep(REFRESH_S)
@@ -68,6 +78,7 @@ def _address_in(state: Path) -> str:
 async def _view(url: str) -> "Group":
     from rich.console import Group
 
+    _check_leads(await get_json(f"{url}/v1/leader"))
     pools = read_pools(await get_json(f"{url}/v1/pools"))
     holders = read_holders(await get_json(f"{url}/v1/holders"))
     tasks = read_tasks(await get_json(f"{url}/v1/tasks"))
@@ -89,6 +100,13 @@ async def _view(url: str) -> "Group":
         sheet("Sidecars", ("workload", "holder", "is", ">leases"), holder_rows(holders)),
         *_task_sheets(tasks),
     )
+
+
+def _check_leads(told: Mapping[str, Any]) -> None:
+    """Raises AdminError for a controller that stands by, which knows no figures."""
+    if told.get("role") == "standby":
+        who = f"{told['leader']} at {told['address']}" if told["leader"] else "nobody"
+        raise AdminError(f"This controller stands by; {who} leads.")
 
 
 def _task_sheets(tasks: Tasks) -> Iterator["Table"]:

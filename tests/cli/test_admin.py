@@ -1,7 +1,5 @@
 """Asking admin servers over real sockets."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -10,20 +8,8 @@ from aiohttp import web
 from farebox.cli import admin
 from farebox.cli.admin import AdminError, admin_url, get_json, until_ready
 from farebox.cli.processes import Child, ChildError
+from tests.support.admin import serving
 from tests.support.runs import child_program
-
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-@asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[int]:
-    runner = web.ServerRunner(web.Server(handler))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
 
 
 async def test_a_json_answer_is_decoded() -> None:

@@ -13,6 +13,8 @@ DOCUMENTS = [
     "docs/before-launch.md",
     "docs/dependencies.md",
     "docs/etcd.md",
+    "docs/images.md",
+    "docs/kubectl-plugin.md",
 ]
 
 
