@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check model mutate-ledger simulate soak e2e-ledger demo proto prices lock bench bench-cap bench-routing bench-routing-live routing-weights bench-leases bench-etcd clean
+.PHONY: help setup test check model mutate-ledger simulate soak e2e-ledger e2e-kube e2e-images kube-tools demo proto prices lock bench bench-cap bench-routing bench-routing-live routing-weights bench-leases bench-etcd clean
 
 help: ## List these targets
 	@echo "Farebox: make TARGET [VARIABLE=value ...]"
@@ -66,9 +66,23 @@ soak: $(INSTALLED) ## Run ever new seeds of the simulator until one fails (FROM=
 	@$(BIN)/python -m tests.simulation 1000000000 --from $(or $(FROM),0) --until-failure
 
 e2e-ledger: $(INSTALLED) etcd network ## Kill, stop and cut off real processes and etcd (15 minutes, root)
-	@$(BIN)/pytest tests/e2e -q -p no:randomly \
+	@$(BIN)/pytest tests/e2e --ignore=tests/e2e/kube --ignore=tests/e2e/images -q -p no:randomly \
 		&& echo "make e2e-ledger: passed" \
 		|| { echo "make e2e-ledger: FAILED, see the tests named above"; exit 1; }
+
+e2e-kube: $(INSTALLED) kube-tools network runc ## Run it all on a real Kubernetes API server (root, Go)
+	@$(BIN)/pytest tests/e2e/kube -q -p no:randomly \
+		&& echo "make e2e-kube: passed" \
+		|| { echo "make e2e-kube: FAILED, see the tests named above"; exit 1; }
+
+e2e-images: $(INSTALLED) runc ## Make both images' files, twice, and run the programs in them (4 minutes, root)
+	@[ "$$(id -u)" = 0 ] || { echo "Only root can start containers with runc: run this as root"; exit 1; }
+	@$(BIN)/pytest tests/e2e/images -q -p no:randomly \
+		&& echo "make e2e-images: passed" \
+		|| { echo "make e2e-images: FAILED, see the tests named above"; exit 1; }
+
+kube-tools: $(INSTALLED) ## Build kube-apiserver and what it needs, once (Go, 10 minutes)
+	@$(BIN)/python -m tests.support.kube_tools
 
 # Only the binary is wanted: what the package starts on its own is stopped again.
 .PHONY: etcd
@@ -78,6 +92,15 @@ etcd:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq etcd-server >/dev/null \
 			&& { service etcd stop >/dev/null 2>&1; command -v etcd >/dev/null; }; } || { \
 		echo "There is no etcd here and it could not be installed: as root, apt-get install etcd-server"; \
+		exit 1; }
+
+.PHONY: runc
+runc:
+	@command -v runc >/dev/null || { \
+		echo "installing Debian's runc"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends runc >/dev/null \
+			&& command -v runc >/dev/null; } || { \
+		echo "There is no runc here and it could not be installed: as root, apt-get install runc"; \
 		exit 1; }
 
 # Each process gets a network namespace of its own; nothing is made or changed outside of them.
