@@ -75,7 +75,7 @@ def answering(*answers: bytes, then_close: bool = False) -> Serve:
     return serve
 
 
-async def eventually(holds: Callable[[], bool], *, polls_max: int = 500) -> None:
+async def eventually(holds: Callable[[], bool], *, polls_max: int = 3_000) -> None:
     """Wait, bounded, until something holds."""
     for _ in range(polls_max):
         if holds():
