@@ -48,9 +48,10 @@ def draws_on(world: World, holder: Holder, charge: Charge) -> bool:
     workload, policy = holder.workload, holder.policy
     if not workload.uid:
         return True
-    if policy is not None:
+    if policy is not None and not world.resources.is_closed(workload.namespace):
         return any(pool.uid == charge.pool for pool in policy.pools)
-    # None was pushed, for its resources can't be enforced; it may have one from before.
+    # None was pushed, for its resources can't be enforced; the one that it has from before may
+    # name a parent that does not allow it any more.
     pools = pools_of_pod(world.pools, namespace=workload.namespace, labels=workload.labels)
     return any(pool.uid == charge.pool for pool in pools)
 

@@ -20,6 +20,9 @@ PoolUid = NewType("PoolUid", str)
 NO_KEY: Final = "(none)"
 """The sub-pool of calls that do not say their session, user or workflow."""
 
+ANY_NAMESPACE: Final = "*"
+"""In place of a namespace: whichever it is. No namespace can have this name."""
+
 KEY_CHARS_MAX: Final = 128
 DEPTH_MAX: Final = 8
 HOUR_MS: Final = DurationMs(3_600_000)
@@ -84,8 +87,9 @@ class Override:
 class Pool:
     """One `BudgetPool`. `limit` holds for each sub-pool when `per` is not SHARED.
 
-    `normal_of`: the pool whose reserve this one keeps free, see `with_reserves`. `defer_for`: how
-    long a call may wait for money, given with OnExhausted.DEFER only.
+    `allowed_children`: the namespaces whose pools may name this one as their parent, beside its
+    own. `normal_of`: the pool whose reserve this one keeps free, see `with_reserves`. `defer_for`:
+    how long a call may wait for money, given with OnExhausted.DEFER only.
     """
 
     uid: PoolUid
@@ -97,6 +101,7 @@ class Pool:
     per: Per = Per.SHARED
     selector: Mapping[str, str] | None = None
     parent: PoolUid | None = None
+    allowed_children: frozenset[str] = frozenset()
     on_exhausted: tuple[OnExhausted, ...] = (OnExhausted.DOWNGRADE, OnExhausted.REJECT)
     defer_for: DurationMs | None = None
     reserve: Reserve | None = None
@@ -109,6 +114,11 @@ class Pool:
     def title(self) -> str:
         """The name that people see."""
         return f"{self.namespace}/{self.name}"
+
+    def allows_children_of(self, namespace: str) -> bool:
+        """Whether pools of a namespace may draw on this one, as their parent."""
+        allowed = self.allowed_children
+        return namespace == self.namespace or not allowed.isdisjoint({namespace, ANY_NAMESPACE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +209,7 @@ def _normal(pool: Pool, reserve: Reserve) -> Pool:
         override=None if override is None else replace(override, limit=share(override.limit)),
         selector=None,
         parent=pool.uid,
+        allowed_children=frozenset(),
         reserve=None,
         normal_of=pool.uid,
     )

@@ -1,7 +1,8 @@
 """Decides what is in force: the new version of each resource that is good, else its last good one.
 
 The one rule: a bad resource never replaces or removes a good one; only a resource that is plainly
-gone from the folder is removed. Pure: this module must not know the file system.
+gone from the folder is removed, and a pool barred that draws on another without being allowed to.
+Pure: this module must not know the file system.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,32 +23,38 @@ class Loaded:
     """A folder as it was last read.
 
     `sources` are the resources in force, `left_out` those that the folder names and that have never
-    been good: nothing enforces them. At `prices_change_at` a price of the built-in book changes, so
-    the folder should be read again then; None when no change is known.
+    been good, or are barred: nothing enforces them. `barred` are pools that were in force and whose
+    parent does not allow them any more; each comes back once it does. At `prices_change_at` a price
+    of the built-in book changes, so the folder should be read again then; None when no change is
+    known.
     """
 
     resources: Resources = field(default_factory=Resources)
     problems: tuple[Problem, ...] = ()
     sources: Mapping[ResourceId, Source] = field(default_factory=dict)
     left_out: frozenset[ResourceId] = frozenset()
+    barred: Mapping[ResourceId, Source] = field(default_factory=dict)
     prices_change_at: UtcMs | None = None
 
 
 def adopt(readings: Sequence[Reading], previous: Loaded | None, around: Surroundings) -> Loaded:
     """Choose what is in force after a folder was read; `readings` are in the order of its files."""
-    before = previous.sources if previous is not None else {}
+    before = {**previous.sources, **previous.barred} if previous is not None else {}
     written, doubled = _choose(readings, before)
     standing = _standing(readings, written, before)
-    blamed = _settle(standing, written, before)
+    blamed, barred_ids = _settle(standing, written, before)
     problems = [problem for reading in readings for problem in reading.problems]
     pools_before = previous.resources.pools if previous is not None else {}
-    left_out = frozenset(written.keys() - standing.keys())
+    barred = {id_: standing[id_] for id_ in barred_ids}
+    in_force = {id_: source for id_, source in standing.items() if id_ not in barred}
+    left_out = frozenset((written.keys() | barred.keys()) - in_force.keys())
     closed = _closed(readings, left_out, standing.values())
     return Loaded(
-        resources=_resources(standing.values(), pools_before, around, closed),
+        resources=_resources(in_force.values(), pools_before, around, closed),
         problems=tuple(sorted({*problems, *doubled, *blamed}, key=_by_place)),
-        sources=standing,
+        sources=in_force,
         left_out=left_out,
+        barred=barred,
         prices_change_at=around.prices.next_change(around.now),
     )
 
@@ -117,13 +124,20 @@ def _settle(
     standing: dict[ResourceId, Source],
     written: Mapping[ResourceId, Source],
     before: Mapping[ResourceId, Source],
-) -> list[Problem]:
-    """Take back what does not fit together, until the rest does; every round takes back some."""
+) -> tuple[list[Problem], set[ResourceId]]:
+    """Take back what does not fit together, until the rest does; every round takes back some.
+
+    What is not new is judged beside what stays in force, so in the last round. Returns what is
+    wrong, and which of those standing are barred.
+    """
     problems: list[Problem] = []
     while True:
         fresh = {id_ for id_, source in standing.items() if _is_fresh(source, before.get(id_))}
         blames = check(standing.values(), fresh)
+        taken_back = {blame.id for blame in blames} & fresh
         for blame in blames:
+            if taken_back and blame.id not in fresh:
+                continue
             place = written.get(blame.id) or standing[blame.id]
             problems.append(
                 Problem(
@@ -134,9 +148,8 @@ def _settle(
                     message=blame.message,
                 )
             )
-        taken_back = {blame.id for blame in blames} & fresh
         if not taken_back:
-            return problems
+            return problems, {blame.id for blame in blames if blame.bars}
         for id_ in taken_back:
             if id_ in before:
                 standing[id_] = before[id_]

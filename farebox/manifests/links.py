@@ -1,8 +1,8 @@
 """What must hold between resources: parents, tiers and names that other resources give.
 
-The one rule: blame falls on what is new, never on what was in force before; and every blame says
-which field to change. This module must not know files beyond the place of a field, or what happens
-to a resource that is blamed.
+The one rule: blame falls on what is new, never on what was in force before, unless it draws on the
+money of a parent that does not allow it; and every blame says which field to change. This module
+must not know files beyond the place of a field, or what happens to a resource that is blamed.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,11 +21,15 @@ Wanted = TypeVar("Wanted", Pool, Tier, TaskProfile, RoutingPolicy)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blame:
-    """A resource that can't stand as it is beside the others."""
+    """A resource that can't stand as it is beside the others.
+
+    `bars`: it can't even stand if it was in force before.
+    """
 
     id: ResourceId
     field: str
     message: str
+    bars: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,7 @@ def check(sources: Iterable[Source], fresh: AbstractSet[ResourceId]) -> tuple[Bl
     standing = _Standing(sources=ordered, fresh=fresh)
     checks: tuple[Callable[[_Standing], Iterable[Blame]], ...] = (
         _missing_parents,
+        _unallowed_children,
         _cycles,
         _deep_paths,
         _ranks_twice,
@@ -64,15 +69,54 @@ def check(sources: Iterable[Source], fresh: AbstractSet[ResourceId]) -> tuple[Bl
 
 
 def _missing_parents(standing: _Standing) -> Iterator[Blame]:
-    uids = {pool.uid for _, pool in standing.of(Pool)}
+    pools = {pool.uid: pool for _, pool in standing.of(Pool)}
     for source, pool in standing.of(Pool):
-        if pool.parent is not None and pool.parent not in uids:
-            others = did_you_mean(pool.parent, uids - {pool.uid})
+        if pool.parent is not None and pool.parent not in pools:
+            # What another namespace has is named only to whom it is open.
+            others = did_you_mean(
+                pool.parent,
+                {
+                    uid
+                    for uid, other in pools.items()
+                    if uid != pool.uid and other.allows_children_of(pool.namespace)
+                },
+            )
             yield Blame(
                 id=source.id,
                 field="spec.parent.name",
                 message=f"there is no pool {pool.parent} in force: {others}",
             )
+
+
+def _unallowed_children(standing: _Standing) -> Iterator[Blame]:
+    """Pools whose parent does not allow them, and all that are below them."""
+    pools = {pool.uid: pool for _, pool in standing.of(Pool)}
+    parents = {uid: pool.parent for uid, pool in pools.items()}
+    unallowed = {uid for uid, pool in pools.items() if not _is_allowed(pool, pools)}
+    for source, pool in standing.of(Pool):
+        if pool.uid in unallowed:
+            yield Blame(
+                id=source.id,
+                field="spec.parent.namespace",
+                message=f"pool {pool.parent} does not allow children of namespace "
+                f"{pool.namespace}: write {pool.namespace} into its "
+                "spec.allowedChildren.namespaces, or name another parent here",
+                bars=True,
+            )
+        elif pool.parent is not None and not unallowed.isdisjoint(_path(pool.uid, parents)):
+            # Without those above it would be in force with fewer limits than were written.
+            yield Blame(
+                id=source.id,
+                field="spec.parent.name",
+                message=f"pool {pool.parent} can't be in force, since it or one above it has a "
+                "parent that does not allow it: mend that one, or name another parent here",
+                bars=True,
+            )
+
+
+def _is_allowed(pool: Pool, pools: Mapping[PoolUid, Pool]) -> bool:
+    above = pools.get(pool.parent) if pool.parent is not None else None
+    return above is None or above.allows_children_of(pool.namespace)
 
 
 def _cycles(standing: _Standing) -> Iterator[Blame]:

@@ -7,6 +7,7 @@ This module must not know other resources: that a parent exists is a matter of `
 from typing import Final
 
 from farebox.core.budgets import (
+    ANY_NAMESPACE,
     Mode,
     OnExhausted,
     Override,
@@ -19,7 +20,7 @@ from farebox.core.budgets import (
 )
 from farebox.core.instant import DurationMs
 from farebox.manifests.documents import Scalar
-from farebox.manifests.fields import Fields
+from farebox.manifests.fields import ITEMS_MAX, Fields
 from farebox.manifests.resources import ResourceId
 from farebox.manifests.scalars import (
     AMOUNT,
@@ -56,7 +57,10 @@ _LATER: Final = {
     "estimate": "leave it out, a hold is always a true bound",
     "alerts": "leave it out, and alert on the pool's metrics",
 }
-_PARENT_LATER: Final = {"allowedRoutes": "leave it out, any pool may name a parent"}
+CHILD_NAMESPACE: Final = text(
+    r"\*|[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?",
+    'a namespace of lower-case letters, digits and "-", for example "support", or "*" for all',
+)
 
 
 def read_pool(spec: Fields, resource: ResourceId) -> Pool:
@@ -73,6 +77,7 @@ def read_pool(spec: Fields, resource: ResourceId) -> Pool:
         per=per,
         selector=_read_selector(spec),
         parent=_read_parent(spec, resource),
+        allowed_children=_read_allowed_children(spec),
         on_exhausted=on_exhausted,
         defer_for=_read_defer_for(spec, on_exhausted),
         reserve=_read_reserve(spec),
@@ -131,8 +136,29 @@ def _read_parent(spec: Fields, resource: ResourceId) -> PoolUid | None:
     parent = spec.section("parent")
     namespace = parent.one("namespace", NAMESPACE, resource.namespace)
     name = parent.one("name", NAME, None if spec.has("parent") else "")
-    parent.close(_PARENT_LATER)
+    parent.close()
     return PoolUid(f"{namespace}/{name}") if spec.has("parent") else None
+
+
+def _read_allowed_children(spec: Fields) -> frozenset[str]:
+    children = spec.section("allowedChildren")
+    namespaces = children.many("namespaces", CHILD_NAMESPACE)
+    if spec.is_group("allowedChildren") and not children.has("namespaces"):
+        children.problem("namespaces", f"is missing: {_CHILDREN_WANTED}")
+    elif children.is_empty("namespaces"):
+        children.problem("namespaces", f"is empty: {_CHILDREN_WANTED}")
+    elif ANY_NAMESPACE in namespaces and len(set(namespaces)) > 1:
+        children.problem(
+            "namespaces", 'names some beside "*", which is all: write ["*"], or leave "*" out'
+        )
+    children.close()
+    return frozenset(namespaces)
+
+
+_CHILDREN_WANTED: Final = (
+    f'write up to {ITEMS_MAX} namespaces, ["*"] for all, or leave allowedChildren out for pools of '
+    "the same namespace only"
+)
 
 
 def _read_on_exhausted(spec: Fields) -> tuple[OnExhausted, ...]:

@@ -1,8 +1,9 @@
 """A pool of a pod's policy to and from protobuf.
 
 The one rule: what a sidecar decodes is a pool that can be enforced: every window has a length, or
-none by its type, and every step that is listed has what it needs. Selectors stay with the
-controller, which has applied them, so a decoded pool has none. This module must not know leases.
+none by its type, and every step that is listed has what it needs. Selectors and allowed children
+stay with the controller, which has applied them, so a decoded pool has none. This module must not
+know leases.
 """
 
 from typing import Literal
@@ -33,7 +34,7 @@ from farebox.wire.v1 import policy_pb2 as pb
 
 
 def pool_out(pool: Pool) -> pb.Pool:
-    """Write a pool, without its selector. Raises ValueError for what its fields can't carry."""
+    """Write what a sidecar needs. Raises ValueError for what the message's fields can't carry."""
     window = pool.window
     period = window.period
     calendar = period if isinstance(period, CalendarUnit) else None

@@ -8,8 +8,11 @@ from controller.events import WorkloadChanged
 from controller.policies import policy_of
 from farebox.core.budgets import Charge, PoolUid, Reserve
 from farebox.core.leases import LeaseId
+from farebox.core.policy import Policy
 from farebox.core.reasons import Reason
+from farebox.manifests.adoption import Loaded
 from farebox.wire.messages import Denial, Grant, LeaseClosed, PolicyPush, Welcome, Workload
+from tests.manifests.builders import load, pool_of
 from tests.support.scenes import FOREVER, MINUTE, Scene, Sidecar, has, pool, wants
 
 ROOT = pool("root", limit=1_000, selector=None, namespace="finance", uid=PoolUid("finance/root"))
@@ -53,6 +56,61 @@ def test_where_nobody_knows_who_speaks_any_pool_may_be_named() -> None:
     sidecar = connect(scene(), uid="")
     sidecar.report(want=wants(10, of=of("rich/rich")))
     assert sidecar.got_one(Grant).granted == 10
+
+
+ACME = of("acme/blue")
+FINANCE = of("finance/root")
+
+
+def in_force(above: str, previous: Loaded | None = None) -> Loaded:
+    """The pools of two namespaces, one above the other, as a folder has them."""
+    return load(
+        {
+            "a.yaml": pool_of("finance", "root", above),
+            "b.yaml": pool_of(
+                "acme",
+                "blue",
+                "selector: {matchLabels: {}}\nparent: {name: root, namespace: finance}",
+            ),
+        },
+        previous,
+    )
+
+
+def test_a_child_has_money_of_another_namespaces_pool_only_while_that_allows_it() -> None:
+    shut, opened = in_force(""), in_force("allowedChildren: {namespaces: [acme]}")
+    both = (wants(10, of=ACME), wants(10, of=FINANCE))
+    at = Scene()
+    at.apply(shut.resources)
+    sidecar = connect(at)
+    sidecar.report(want=both)
+    assert_refused(sidecar)
+
+    at.apply(opened.resources)
+    sidecar.report(want=both)
+    assert {one.lease.charge for one in sidecar.got(Grant)} == {ACME, FINANCE}
+    assert len(sidecar.got(PolicyPush)) == 1
+    held = at.engine.world.holders["a"].leases
+
+    at.apply(in_force("", opened).resources)
+    assert held, "what was lent stays lent"
+    sidecar.report(*(has(one, granted=10, spent=10) for one in held), want=both)
+    assert_refused(sidecar)
+    assert at.engine.world.waiting == {}
+    assert [one.uid for one in policy_kept(at).pools] == [ACME.pool, FINANCE.pool], (
+        "it keeps the limits that it has, and gets no money of them"
+    )
+
+
+def assert_refused(sidecar: Sidecar) -> None:
+    assert [one.reason for one in sidecar.got(Denial)] == [Reason.BUDGET_UNVERIFIABLE] * 2
+    assert (sidecar.got(Grant), sidecar.got(PolicyPush)) == ([], [])
+
+
+def policy_kept(at: Scene) -> Policy:
+    policy = at.engine.world.holders["a"].policy
+    assert policy is not None
+    return policy
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,26 @@ def test_an_ancestor_that_selects_the_pod_itself_is_charged_once() -> None:
     assert len({one.uid for one in found}) == len(found)
 
 
+@pytest.mark.parametrize(
+    ("allowed", "namespace", "allows"),
+    [
+        ([], "org", True),
+        ([], "team", False),
+        (["team"], "team", True),
+        (["team"], "org", True),
+        (["team"], "other", False),
+        (["*"], "other", True),
+    ],
+)
+def test_a_pool_has_children_of_its_own_namespace_and_those_that_it_allows(
+    allowed: list[str], namespace: str, *, allows: bool
+) -> None:
+    open_ = pool("acme", "org", allowed_children=frozenset(allowed), reserve=Reserve(percent=20))
+    assert open_.allows_children_of(namespace) is allows
+    normal = with_reserves(by_uid(open_))[normal_uid(open_.uid)]
+    assert normal.allowed_children == frozenset()
+
+
 def test_a_missing_parent_ends_the_path() -> None:
     orphan = pool("orphan", selector={}, parent=PoolUid("gone/away"))
     assert path_of(by_uid(orphan), orphan.uid) == (orphan,)

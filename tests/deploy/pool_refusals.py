@@ -50,6 +50,22 @@ _POOLS: Final = (
     ),
     _pool("a parent without name", "parent: {namespace: a}", "spec.parent.name"),
     _pool("a parent with capitals", "parent: {name: Acme}", "spec.parent.name"),
+    _pool("nobody's children", "allowedChildren: {}", "spec.allowedChildren.namespaces"),
+    _pool(
+        "children of no namespace",
+        "allowedChildren: {namespaces: []}",
+        "spec.allowedChildren.namespaces",
+    ),
+    _pool(
+        "children of some namespaces by pattern",
+        "allowedChildren: {namespaces: ['team-*']}",
+        "spec.allowedChildren.namespaces[0]",
+    ),
+    _pool(
+        "children of a namespace twice",
+        "allowedChildren: {namespaces: [a, a]}",
+        "spec.allowedChildren.namespaces[1]",
+    ),
     _pool("a reserve of everything", "reserve: {percent: 100}", "spec.reserve.percent"),
     _pool("a reserve for nobody", "reserve: {percent: 5, priority: Low}", "spec.reserve.priority"),
     _pool("an unknown step", "onExhausted: [Wait]", "spec.onExhausted[0]"),
@@ -69,6 +85,12 @@ _POOLS: Final = (
 )
 _POOL_RULES: Final = (
     _pool("a parent that is itself", "parent: {name: one}", "spec.parent.name", "parent.name is"),
+    _pool(
+        "children of all namespaces and one",
+        "allowedChildren: {namespaces: ['*', a]}",
+        "spec.allowedChildren.namespaces",
+        "namespaces names some beside",
+    ),
     _pool("a window for single calls", "per: Request, window: {}", "spec.window", "window means"),
     _pool(
         "a reserve for single calls",

@@ -49,6 +49,7 @@ BARE: Final[Mapping[Kind, str]] = {
 GROUPS: Final[Mapping[Kind, str]] = {
     Kind.BUDGET_POOL: (
         "{limit: '1', window: {}, selector: {matchLabels: {}}, parent: {name: up}, "
+        "allowedChildren: {namespaces: [a]}, "
         "reserve: {percent: 20}, override: {limit: '2', until: '2026-11-01T00:00:00Z'}}"
     ),
     Kind.MODEL_TIER: (
@@ -104,6 +105,9 @@ def good() -> Iterator[tuple[Kind, dict[str, Any]]]:
     yield Kind.BUDGET_POOL, resource(Kind.BUDGET_POOL, spec)
     spec = "{limit: '0', selector: {matchLabels: {example.com/team: x_1, app: ''}}}"
     yield Kind.BUDGET_POOL, resource(Kind.BUDGET_POOL, spec)
+    for namespaces in ("['*']", "[a, b-1]"):
+        spec = f"{{limit: '1', allowedChildren: {{namespaces: {namespaces}}}}}"
+        yield Kind.BUDGET_POOL, resource(Kind.BUDGET_POOL, spec)
     for gate, fields in GATE_FIELDS.items():
         spec = f"{{defaultTier: a, consequence: High, gates: [{{kind: {gate}, {fields}}}]}}"
         yield Kind.TASK_PROFILE, resource(Kind.TASK_PROFILE, spec)

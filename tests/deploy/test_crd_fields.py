@@ -162,6 +162,7 @@ def test_every_enum_has_the_members_of_the_core() -> None:
 
 BOUNDS: Final = (
     (Kind.BUDGET_POOL, "spec.selector.matchLabels", "maxProperties", ITEMS_MAX),
+    (Kind.BUDGET_POOL, "spec.allowedChildren.namespaces", "maxItems", ITEMS_MAX),
     (Kind.BUDGET_POOL, "spec.onExhausted", "maxItems", len(OnExhausted)),
     (Kind.MODEL_TIER, "spec.rank", "maximum", RANK_MAX),
     (Kind.MODEL_TIER, "spec.models", "maxItems", ITEMS_MAX),

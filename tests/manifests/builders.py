@@ -41,6 +41,11 @@ def pool(name: str, spec: str = "", *, limit: str = "1.00") -> str:
     return manifest(Kind.BUDGET_POOL, f'limit: "{limit}"\n{dedent(spec)}', name)
 
 
+def pool_of(namespace: str, name: str, spec: str = "") -> str:
+    """A pool of a namespace."""
+    return pool(name, spec).replace(f"name: {name}}}", f"name: {name}, namespace: {namespace}}}", 1)
+
+
 def tier(name: str, rank: int, model: str = MODEL, *, max_difficulty: str = "0.5") -> str:
     """A tier of one model; the fields of the model begin in line 8."""
     head = f'rank: {rank}\nmaxDifficulty: "{max_difficulty}"\nmodels:\n'

@@ -1,11 +1,23 @@
 """A bad resource never replaces a good one: what was in force stays until something good comes."""
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farebox.core.budgets import PoolUid
+from farebox.core.budgets import Mode, PoolUid
 from farebox.manifests.adoption import Loaded
-from tests.manifests.builders import load, named_model, policy, pool, task, tier, together
+from tests.manifests.builders import (
+    load,
+    named_model,
+    policy,
+    pool,
+    pool_of,
+    task,
+    tier,
+    together,
+)
 
 BROKEN = "a: [\n"
 
@@ -153,6 +165,84 @@ def test_a_pool_that_lost_its_parent_stays_in_force() -> None:
     assert limits(after) == {"team": 100}
     assert fields(after) == ["spec.parent.name"]
     assert limits(load({"a.yaml": child("team", "acme")}, after)) == {"team": 100}
+
+
+OPEN = pool_of("org", "acme", "allowedChildren: {namespaces: [shop]}")
+SHUT = pool_of("org", "acme", "mode: Shadow")
+TEAM = pool_of("shop", "team", "parent: {name: acme, namespace: org}")
+BELOW = pool_of("shop", "below", "parent: {name: team}")
+ALONE = pool_of("shop", "alone")
+
+
+def names(loaded: Loaded) -> set[str]:
+    return set(loaded.resources.pools)
+
+
+def test_a_pool_whose_parent_allows_it_no_more_is_barred_with_all_below_it() -> None:
+    before = load({"a.yaml": OPEN, "b.yaml": together(TEAM, BELOW, ALONE)})
+    assert (before.problems, before.resources.closed) == ((), frozenset())
+
+    after = load({"a.yaml": SHUT, "b.yaml": together(TEAM, BELOW, ALONE)}, before)
+    assert names(after) == {"org/acme", "shop/alone"}
+    assert after.resources.pools[PoolUid("org/acme")].mode is Mode.SHADOW, "it has its new version"
+    assert after.resources.closed == {"shop"}, "nobody begins to spend without the limit"
+    assert sorted(fields(after)) == ["spec.parent.name", "spec.parent.namespace"]
+    assert {id_.name for id_ in after.left_out} == {"team", "below"}
+
+    still = load({"a.yaml": SHUT, "b.yaml": together(TEAM, BELOW, ALONE)}, after)
+    anew = load({"a.yaml": SHUT, "b.yaml": together(TEAM, BELOW, ALONE)})
+    assert still.resources == replace(anew.resources, pools=still.resources.pools)
+    assert (names(still), still.problems) == (names(anew), after.problems)
+
+
+MENDED = {
+    "allowed-again": (OPEN, together(TEAM, BELOW), {"org/acme", "shop/team", "shop/below"}),
+    "without-parent": (
+        SHUT,
+        together(pool_of("shop", "team"), BELOW),
+        {"org/acme", "shop/team", "shop/below"},
+    ),
+    "deleted-with-all-below-it": (SHUT, ALONE, {"org/acme", "shop/alone"}),
+}
+
+
+@pytest.mark.parametrize("case", MENDED)
+def test_what_was_barred_is_mended(case: str) -> None:
+    above, below, in_force = MENDED[case]
+    before = load({"a.yaml": OPEN, "b.yaml": together(TEAM, BELOW)})
+    barred = load({"a.yaml": SHUT, "b.yaml": together(TEAM, BELOW)}, before)
+    assert names(barred) == {"org/acme"}
+
+    after = load({"a.yaml": above, "b.yaml": below}, barred)
+    assert (names(after), after.problems) == (in_force, ())
+    assert (after.resources.closed, after.barred) == (frozenset(), {})
+
+
+@pytest.mark.parametrize("bad", [TEAM.replace('"1.00"', "much"), BROKEN])
+def test_a_bad_version_does_not_bring_a_barred_pool_back(bad: str) -> None:
+    before = load({"a.yaml": OPEN, "b.yaml": TEAM})
+    for _ in range(2):
+        before = load({"a.yaml": SHUT, "b.yaml": bad}, before)
+        assert (names(before), before.resources.closed) == ({"org/acme"}, frozenset({"shop"}))
+    after = load({"a.yaml": OPEN, "b.yaml": bad}, before)
+    assert names(after) == {"org/acme", "shop/team"}, "its last good version"
+
+
+def test_a_pool_does_not_leave_its_parent_for_one_that_does_not_allow_it() -> None:
+    rich = pool_of("rich", "rich")
+    before = load({"a.yaml": together(OPEN, rich), "b.yaml": TEAM})
+    moved = TEAM.replace("name: acme, namespace: org", "name: rich, namespace: rich")
+    after = load({"a.yaml": together(OPEN, rich), "b.yaml": moved}, before)
+    assert after.resources.pools[PoolUid("shop/team")].parent == "org/acme"
+    assert (fields(after), after.resources.closed) == (["spec.parent.namespace"], frozenset())
+
+
+def test_a_parent_that_is_refused_shuts_nobody_out() -> None:
+    before = load({"a.yaml": OPEN, "b.yaml": TEAM})
+    lost = pool_of("org", "acme", "parent: {name: nobody}")
+    after = load({"a.yaml": lost, "b.yaml": TEAM}, before)
+    assert names(after) == {"org/acme", "shop/team"}
+    assert [problem.resource for problem in after.problems] == ["BudgetPool/org/acme"]
 
 
 def test_a_rank_that_a_kept_tier_has_is_not_taken() -> None:

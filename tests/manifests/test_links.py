@@ -12,6 +12,7 @@ from tests.manifests.builders import (
     named_model,
     policy,
     pool,
+    pool_of,
     task,
     tier,
     together,
@@ -47,6 +48,70 @@ def test_a_parent_that_is_missing() -> None:
 def test_a_parent_in_another_namespace() -> None:
     files = {"a.yaml": pool("acme"), "b.yaml": child("team", "acme", namespace="org")}
     assert "there is no pool org/acme in force: write one of default/acme" in outcome(files)[1][0]
+
+
+OPENED = {
+    "to-nobody": ("", "shop", False),
+    "to-its-own-without-saying-so": ("", "org", True),
+    "to-another": ("allowedChildren: {namespaces: [shop]}", "batch", False),
+    "to-its-own-still": ("allowedChildren: {namespaces: [batch]}", "org", True),
+    "to-this-one": ("allowedChildren: {namespaces: [batch, shop]}", "shop", True),
+    "to-one-that-is-called-alike": ("allowedChildren: {namespaces: [shop-2]}", "shop", False),
+    "to-all": ('allowedChildren: {namespaces: ["*"]}', "shop", True),
+}
+
+
+@pytest.mark.parametrize("case", OPENED)
+def test_a_parent_says_whose_pools_may_be_below_it(case: str) -> None:
+    spec, namespace, allowed = OPENED[case]
+    team = pool_of(namespace, "team", "parent:\n  name: acme\n  namespace: org\n")
+    in_force, problems = outcome({"a.yaml": pool_of("org", "acme", spec), "b.yaml": team})
+    if allowed:
+        assert problems == []
+        return
+    assert in_force == ["BudgetPool/org/acme"]
+    (problem,) = problems
+    assert problem == (
+        f"b.yaml:8: BudgetPool/{namespace}/team: spec.parent.namespace: pool org/acme does not "
+        f"allow children of namespace {namespace}: write {namespace} into its "
+        "spec.allowedChildren.namespaces, or name another parent here"
+    )
+
+
+def test_a_wrong_parent_is_told_of_no_pool_that_it_may_not_have() -> None:
+    files = {
+        "a.yaml": together(
+            pool_of("org", "secret"),
+            pool_of("org", "open", "allowedChildren: {namespaces: [shop]}"),
+            pool_of("shop", "own"),
+        ),
+        "b.yaml": pool_of("shop", "team", "parent: {name: secrets, namespace: org}"),
+    }
+    (problem,) = outcome(files)[1]
+    assert problem.endswith(
+        "there is no pool org/secrets in force: write one of org/open, shop/own"
+    )
+
+
+def test_what_is_below_a_pool_that_may_not_attach_is_not_in_force_either() -> None:
+    files = {
+        "a.yaml": together(
+            pool_of("org", "acme"),
+            pool_of(
+                "shop",
+                "team",
+                "parent: {name: acme, namespace: org}\nallowedChildren: {namespaces: [till]}",
+            ),
+            pool_of("till", "till", "parent: {name: team, namespace: shop}"),
+        )
+    }
+    in_force, problems = outcome(files)
+    assert in_force == ["BudgetPool/org/acme"]
+    assert [problem.split(": ")[1:3] for problem in problems] == [
+        ["BudgetPool/shop/team", "spec.parent.namespace"],
+        ["BudgetPool/till/till", "spec.parent.name"],
+    ]
+    assert "pool shop/team can't be in force, since it or one above it has a parent" in problems[1]
 
 
 def test_a_parent_that_has_a_problem_takes_its_children_along_on_a_first_reading() -> None:

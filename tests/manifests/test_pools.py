@@ -27,6 +27,7 @@ def test_a_pool_says_no_more_than_its_limit() -> None:
     assert read.window == WindowSpec(type=WindowType.FIXED, period=CalendarUnit.DAY)
     assert (read.namespace, read.name, read.generation) == ("default", "team", 1)
     assert (read.per, read.selector, read.parent) == (Per.SHARED, None, None)
+    assert read.allowed_children == frozenset()
     assert read.on_exhausted == (OnExhausted.DOWNGRADE, OnExhausted.REJECT)
     assert (read.defer_for, read.reserve, read.override, read.normal_of) == (None,) * 4
     assert (read.mode, read.when_disconnected) == (Mode.ENFORCE, WhenDisconnected.SPEND_LEASE)
@@ -58,7 +59,11 @@ def test_a_pool_says_everything() -> None:
         apiVersion: farebox.dev/v1alpha1
         kind: BudgetPool
         metadata: {name: acme}
-        spec: {limit: "0", window: {type: Lifetime}, selector: {matchLabels: {}}}
+        spec:
+          limit: "0"
+          window: {type: Lifetime}
+          selector: {matchLabels: {}}
+          allowedChildren: {namespaces: [support, batch]}
         """
     loaded = load_text(dedent(text))
     assert loaded.problems == ()
@@ -75,6 +80,7 @@ def test_a_pool_says_everything() -> None:
     assert user.override == Override(limit=Nanos(7_500_000_000), until=UtcMs(NOW))
     acme = loaded.resources.pools[PoolUid("default/acme")]
     assert (acme.limit, acme.window, acme.selector) == (0, LIFETIME, {})
+    assert acme.allowed_children == {"support", "batch"}
 
 
 def test_no_limit_is_beyond_what_64_bits_hold() -> None:
@@ -118,7 +124,11 @@ def test_a_wrong_limit(case: str) -> None:
 WRONG_FIELDS = {
     "misspelt": ("limt: 5", "spec.limt", "is not a field here: did you mean limit?"),
     "in-other-case": ("onexhausted: []", "spec.onexhausted", "did you mean onExhausted?"),
-    "of-another-world": ("zzz: 1", "spec.zzz", "write one of deferFor, limit, mode, onExh"),
+    "of-another-world": (
+        "zzz: 1",
+        "spec.zzz",
+        "write one of allowedChildren, deferFor, limit, mode, onExh",
+    ),
     "per-in-lower-case": ("per: user", "spec.per", "write Shared, Request, Session, User or"),
     "per-header": ("per: {header: x-team}", "spec.per", "not in this version as a header: write"),
     "window-word": ("window: Day", "spec.window", 'is "Day": write fields and their values below'),
@@ -149,10 +159,45 @@ WRONG_FIELDS = {
         "spec.parent.uid",
         "write one of name, namespace",
     ),
-    "parent-routes": (
-        "parent: {name: one, allowedRoutes: all}",
-        "spec.parent.allowedRoutes",
-        "any pool may name a parent",
+    "children-word": (
+        "allowedChildren: all",
+        "spec.allowedChildren",
+        "write fields and their values below it",
+    ),
+    "children-without-namespaces": (
+        "allowedChildren: {}",
+        "spec.allowedChildren.namespaces",
+        'is missing: write up to 200 namespaces, ["*"] for all, or leave allowedChildren out',
+    ),
+    "children-of-no-namespace": (
+        "allowedChildren: {namespaces: []}",
+        "spec.allowedChildren.namespaces",
+        "is empty: write up to 200 namespaces",
+    ),
+    "children-namespaces-word": (
+        'allowedChildren: {namespaces: "*"}',
+        "spec.allowedChildren.namespaces",
+        'is "*": write a list of a namespace of lower-case letters',
+    ),
+    "children-namespace": (
+        'allowedChildren: {namespaces: ["team-*"]}',
+        "spec.allowedChildren.namespaces[0]",
+        'for example "support", or "*" for all',
+    ),
+    "children-namespace-twice": (
+        "allowedChildren: {namespaces: [a, b, a]}",
+        "spec.allowedChildren.namespaces[2]",
+        "keep one",
+    ),
+    "children-of-all-and-one": (
+        'allowedChildren: {namespaces: ["*", a]}',
+        "spec.allowedChildren.namespaces",
+        'write ["*"], or leave "*" out',
+    ),
+    "children-names": (
+        "allowedChildren: {namespaces: [a], names: [b]}",
+        "spec.allowedChildren.names",
+        "did you mean namespaces?",
     ),
     "no-step": ("onExhausted: []", "spec.onExhausted", "write [Reject]"),
     "not-a-list": ("onExhausted: Reject", "spec.onExhausted", 'is "Reject": write a list of'),

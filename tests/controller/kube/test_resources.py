@@ -139,9 +139,29 @@ async def test_a_parent_in_another_namespace_may_come_later(tmp_path: Path) -> N
             await cluster.watch.ready.wait()
             assert cluster.limits() == {}
             assert "there is no pool acme/org in force" in cluster.said()[0]
-            fake.put("budgetpools", "org", {"spec": spec("99.00")}, namespace="acme")
+            allows = {"allowedChildren": {"namespaces": ["shop"]}}
+            fake.put("budgetpools", "org", {"spec": spec("99.00", **allows)}, namespace="acme")
             await eventually(lambda: cluster.limits() == {"acme/org": 99, "shop/team": 10})
             assert cluster.watch.loaded.resources.pools[TEAM].parent == ORG
+
+
+async def test_a_parent_in_another_namespace_has_the_last_word(tmp_path: Path) -> None:
+    async with serving_kube() as fake:
+        put(fake, "10.00", parent={"name": "org", "namespace": "acme"})
+        fake.put("budgetpools", "org", {"spec": spec("99.00")}, namespace="acme")
+        async with following(tmp_path, fake) as cluster:
+            await cluster.watch.ready.wait()
+            assert cluster.limits() == {"acme/org": 99}
+            assert "write shop into its spec.allowedChildren.namespaces" in cluster.said()[0]
+            assert cluster.told[-1].closed == {"shop"}
+            allows = {"allowedChildren": {"namespaces": ["*"]}}
+            fake.put("budgetpools", "org", {"spec": spec("99.00", **allows)}, namespace="acme")
+            await eventually(lambda: cluster.limits() == {"acme/org": 99, "shop/team": 10})
+            await eventually(lambda: cluster.told[-1].closed == frozenset())
+            fake.put("budgetpools", "org", {"spec": spec("98.00")}, namespace="acme")
+            await eventually(lambda: cluster.limits() == {"acme/org": 98})
+            await eventually(lambda: cluster.told[-1].closed == {"shop"})
+            assert TEAM_ID not in cluster.watch.in_force
 
 
 async def test_a_status_alone_changes_no_resource_and_is_seen(tmp_path: Path) -> None:
