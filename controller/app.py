@@ -76,6 +76,7 @@ class _Controller:
             _terms(config),
             lambda: ground.loaded.resources,
             lambda: Watching(config.watch_window, prices_days_max=config.prices_days_max),
+            renewed=ground.renewed,
         )
         self._registry.register(ReignMetrics(reigns))
         self._admin = _admin(reigns, ground, self._registry)

@@ -50,6 +50,12 @@ class Ground(Protocol):
     async def ready(self) -> None:
         """Wait until all resources are known: nobody leads before."""
 
+    async def renewed(self) -> str:
+        """Have in force what is outside now; why that can't be known, in a sentence, "" when it is.
+
+        Within a bounded time. Meanwhile and after a failure what was known stays in force.
+        """
+
     async def follow(self, changed: Changed) -> None:
         """For ever say when other resources are in force."""
 
@@ -87,6 +93,10 @@ class Folder:
 
     async def ready(self) -> None:
         """At once."""
+
+    async def renewed(self) -> str:
+        """Nothing to do: who can't read the folder runs on no longer than its machine."""
+        return ""
 
     async def follow(self, changed: Changed) -> None:
         """For ever say when other resources are in force."""

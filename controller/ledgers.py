@@ -95,8 +95,9 @@ class LocalLedger:
 class SharedHolding:
     """The ledger in etcd, for a won election."""
 
-    def __init__(self, kv: Kv, keys: Keys, tenure: Tenure) -> None:
+    def __init__(self, kv: Kv, keys: Keys, tenure: Tenure, election: Election) -> None:
         self._tenure = tenure
+        self._election = election
         self.store: Store = EtcdStore(kv, keys, tenure.reign)
 
     def may_speak(self) -> bool:
@@ -106,6 +107,8 @@ class SharedHolding:
         await self._tenure.keep()
 
     async def let_go(self) -> None:
+        # Sidecars that come before it has looked again must not be told to come here.
+        self._election.leader = None
         await self.store.close()
         await self._tenure.resign()
 
@@ -132,7 +135,8 @@ class SharedLedger:
         self._election = Election(kv, keys, clock, candidate, ttl_s=ttl_s, dice=dice, apart=apart)
 
     async def win(self) -> Holding:
-        return SharedHolding(self._kv, self._keys, await self._election.campaign())
+        tenure = await self._election.campaign()
+        return SharedHolding(self._kv, self._keys, tenure, self._election)
 
     def leader_address(self) -> str:
         leader = self._election.leader

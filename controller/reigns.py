@@ -1,13 +1,15 @@
 """One controller's life: win the ledger, lead, lose it, stand by, win it again.
 
 The one rule: what belongs to one reign (the engine, the committer, every stream) ends with it, and
-the next begins from what the ledger says. This module must not know how a ledger is won.
+the next begins from what the ledger says and from resources that were read after the ledger was
+won: a limit that the last leader took in is never raised again by what this one knew before. Who
+can't read them leaves the ledger to others. This module must not know how a ledger is won.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -33,6 +35,18 @@ REST_S_MIN: Final = 0.2
 REST_S_MAX: Final = 1.0
 """Who has just lost the ledger waits so long before it tries again."""
 
+OUT_OF_DATE_REST_S_MIN: Final = 2.0
+OUT_OF_DATE_REST_S_MAX: Final = 4.0
+"""Who has left it to others waits longer: long enough that all of them have looked."""
+
+
+class OutOfDate(Exception):
+    """What this controller knows of the resources may be old, with a sentence that says why."""
+
+
+async def _nothing_to_renew() -> str:
+    return ""
+
 
 class Reigns:
     """Leads whenever it can. `engine` is there while it leads."""
@@ -45,8 +59,12 @@ class Reigns:
         terms: Terms,
         resources: Callable[[], Resources],
         watching: Callable[[], Watching] = Watching,
+        renewed: Callable[[], Awaitable[str]] = _nothing_to_renew,
     ) -> None:
-        """Stand by. `resources` tells those in force, `watching` begins a watch over tasks."""
+        """Stand by. `resources` tells those in force, `watching` begins a watch over tasks.
+
+        `renewed` brings the resources up to date within a bounded time, or tells why it can't.
+        """
         self.engine: Engine | None = None
         self.leading = asyncio.Event()
         self.registry: CollectorRegistry | None = None
@@ -56,14 +74,19 @@ class Reigns:
         self._terms = terms
         self._resources = resources
         self._watching = watching
+        self._renewed = renewed
         self._committer: Committer | None = None
 
     async def run(self) -> None:
         """For ever. Raises StoreError when a ledger fails that nobody else can take over."""
         while True:
             holding = await self._ledger.win()
+            rest = (REST_S_MIN, REST_S_MAX)
             try:
                 await first_of(holding.keep(), self._lead(holding))
+            except OutOfDate as error:
+                _LOG.warning("this controller leaves the lead to others: %s", error)
+                rest = (OUT_OF_DATE_REST_S_MIN, OUT_OF_DATE_REST_S_MAX)
             except StoreError as error:
                 if not self._ledger.shared:
                     raise
@@ -71,7 +94,7 @@ class Reigns:
             finally:
                 self._step_down()
                 await holding.let_go()
-            await asyncio.sleep(random.uniform(REST_S_MIN, REST_S_MAX))  # noqa: S311
+            await asyncio.sleep(random.uniform(*rest))  # noqa: S311
 
     async def change_resources(self, resources: Resources) -> None:
         """Have other resources in force; who does not lead takes them when it will."""
@@ -96,6 +119,10 @@ class Reigns:
         }
 
     async def _lead(self, holding: Holding) -> None:
+        # Whoever led before commits nothing more: what is read from now on is no older than what
+        # it went by. What changes while the ledger is read is taken in with it.
+        if said := await self._renewed():
+            raise OutOfDate(f"what it knows of the resources may be old ({said})")
         store = holding.store
         snapshot = await store.open()
         _LOG.info(

@@ -52,6 +52,24 @@ JSON_PATCH: Final = "application/json-patch+json"
 _DECODER: Final = msgspec.json.Decoder(Any, float_hook=Decimal)
 
 
+class Page(msgspec.Struct, frozen=True):
+    """A part of a list. `items` are read one by one: all at once they take ten times their size."""
+
+    metadata: Object = {}
+    items: list[msgspec.Raw] | None = None
+
+    def objects(self) -> Iterator[Object]:
+        """The objects; what is none is left out. Raises KubeError."""
+        for item in self.items or ():
+            with _readable():
+                decoded = _DECODER.decode(item)
+            if isinstance(decoded, dict):
+                yield decoded
+
+
+_PAGES: Final = msgspec.json.Decoder(Page)
+
+
 class KubeError(Exception):
     """The API server has refused a request or not answered it; the text is a sentence.
 
@@ -105,6 +123,18 @@ class KubeClient:
     async def get(self, at: str, query: Mapping[str, str] | None = None) -> Object:
         """Read an object or a list. Raises KubeError (404: it isn't there)."""
         return await self.request("GET", at, query=query)
+
+    async def page(self, at: str, query: Mapping[str, str]) -> Page:
+        """Read a list, or what `limit` and `continue` leave of it. Raises KubeError."""
+        with _sentences("GET", at):
+            timeout = aiohttp.ClientTimeout(total=REQUEST_S_MAX, connect=CONNECT_S_MAX)
+            answer = await self._ask("GET", at, query, None, JSON, timeout)
+            try:
+                body = await _whole(answer)
+            finally:
+                answer.release()
+        with _readable():
+            return _PAGES.decode(body)
 
     async def create(self, at: str, body: Object) -> Object:
         """Make an object in a collection. Raises KubeError (409 AlreadyExists)."""
@@ -280,11 +310,17 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(parts)
 
 
-def _object(body: bytes) -> Object:
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
     try:
-        decoded = _DECODER.decode(body)
+        yield
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise KubeError(f"the API server's answer is not JSON: {error}") from error
+
+
+def _object(body: bytes) -> Object:
+    with _readable():
+        decoded = _DECODER.decode(body)
     if not isinstance(decoded, dict):
         raise KubeError("the API server's answer is not a JSON object")
     return decoded

@@ -17,7 +17,7 @@ from controller.door import Authenticate
 from controller.engine import Engine
 from controller.injection.settings import NEVER_TOUCHED
 from controller.kube.bundles import Bundles
-from controller.kube.client import KubeClient, open_client
+from controller.kube.client import KubeClient, KubeError, open_client
 from controller.kube.cluster_metrics import ClusterMetrics
 from controller.kube.identity import Identities
 from controller.kube.options import KubeOptions, PodAddress
@@ -128,6 +128,14 @@ class Cluster:
         """Wait until all resources and pods are known: nobody leads before."""
         await self.watch.ready.wait()
         await self.pods.reflector.synced.wait()
+
+    async def renewed(self) -> str:
+        """Have all resources listed anew; why the API server can't be read, "" when it was."""
+        try:
+            await self.watch.renew()
+        except KubeError as error:
+            return str(error)
+        return ""
 
     async def follow(self, changed: Changed) -> None:
         """For ever say when other resources are in force."""

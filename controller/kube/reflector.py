@@ -1,11 +1,14 @@
 """One kind of object, kept as a mirror: listed in pages, then watched from where the list ended.
 
 The one rule: what counts is the mirror's content, not the events that led to it; while the API
-server can't be reached the mirror stays as it is. This module must not know what the objects mean.
+server can't be reached the mirror stays as it is. A watch that is cut off in silence tells nothing,
+so who must know that the mirror is not old has it listed anew. This module must not know what the
+objects mean.
 
     pods = Reflector(kube, path("v1", "pods"), keep=pod_of, changed=on_change)
     tasks.start("pods", pods.run())
     await pods.synced.wait()
+    await pods.listed(pods.list_anew(), quiet_s_max=5.0)
 """
 
 import asyncio
@@ -15,10 +18,14 @@ from collections.abc import Callable, Mapping
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from controller.kube.client import KubeClient, KubeError, Object, error_of
+from farebox.runtime.tasks import first_of
 
 _LOG = logging.getLogger(__name__)
 
 PAGE_OBJECTS_MAX: Final = 500
+OBJECTS_AT_ONCE: Final = 32
+"""After so many of a page whatever else waits has its turn: a few milliseconds."""
+
 PAGES_MAX: Final = 400
 """200,000 objects: more than a cluster may have pods."""
 
@@ -97,6 +104,10 @@ class Reflector(Generic[Kept]):
         self._version = ""
         self._list_at = 0.0
         self._back_off = BackOff()
+        self._asked = asyncio.Event()
+        self._heard = asyncio.Event()
+        self._begun = 0
+        self._finished = 0
 
     @property
     def items(self) -> Mapping[Key, Kept]:
@@ -106,14 +117,42 @@ class Reflector(Generic[Kept]):
     async def run(self) -> None:
         """For ever. `trouble` says in a sentence why the mirror may be old, "" while it is not."""
         while True:
+            # What is under way may never end: who asks for a list does not wait for it.
+            await first_of(self._go_on(), self._asked.wait())
+            if self._asked.is_set():
+                self._asked.clear()
+                self._version = ""
+                self._back_off.calm()
+
+    def list_anew(self) -> int:
+        """Have all of it listed at once, whatever is under way; returns what `listed` takes."""
+        self._asked.set()
+        return self._begun
+
+    async def listed(self, asked: int, *, quiet_s_max: float) -> None:
+        """Wait until a list that began after `list_anew` was taken in.
+
+        Raises KubeError when the API server gives no page of it for `quiet_s_max`.
+        """
+        while self._finished <= asked:
+            self._heard.clear()
             try:
-                if not self._version:
-                    await self._list()
-                await self._watch()
-                pause = self._back_off.calm()
-            except KubeError as error:
-                pause = self._failed(error)
-            await asyncio.sleep(pause)
+                async with asyncio.timeout(quiet_s_max):
+                    await self._heard.wait()
+            except TimeoutError:
+                said = self.trouble or f"LIST {self._at}: no answer within {quiet_s_max:g} s"
+                raise KubeError(said) from None
+
+    async def _go_on(self) -> None:
+        """List if that is due, follow one watch to its end, and pause."""
+        try:
+            if not self._version:
+                await self._list()
+            await self._watch()
+            pause = self._back_off.calm()
+        except KubeError as error:
+            pause = self._failed(error)
+        await asyncio.sleep(pause)
 
     def _failed(self, error: KubeError) -> float:
         if error.is_expired or (self._back_off.failures + 1) % FAILURES_BEFORE_LIST == 0:
@@ -131,16 +170,23 @@ class Reflector(Generic[Kept]):
         self.trouble = ""
 
     async def _list(self) -> None:
-        """Read all pages, then make the mirror equal to them."""
+        """Read all pages, then make the mirror equal to them. Without a version asked for, the
+        answer is of the moment that it is asked at or later, never of an older one.
+        """
+        self._begun += 1
+        number = self._begun
         found: dict[Key, Kept] = {}
         query = {**self._query, "limit": str(PAGE_OBJECTS_MAX)}
         for _ in range(PAGES_MAX):
-            page = await self._kube.get(self._at, query)
-            for item in _list_in(page):
+            page = await self._kube.page(self._at, query)
+            self._heard.set()
+            for number_in_page, item in enumerate(page.objects(), start=1):
                 key, kept = self._read(item)
                 if key is not None and kept is not None:
                     found[key] = kept
-            metadata = _dict_in(page, "metadata")
+                if number_in_page % OBJECTS_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            metadata = page.metadata
             more = metadata.get("continue")
             if not more:
                 break
@@ -157,6 +203,8 @@ class Reflector(Generic[Kept]):
         self._version = version
         self._list_at = asyncio.get_running_loop().time() + LIST_ANEW_S * random.uniform(0.8, 1.2)  # noqa: S311
         self.lists += 1
+        self._finished = number
+        self._heard.set()
         self._answered()
         self.synced.set()
 
@@ -220,8 +268,3 @@ class Reflector(Generic[Kept]):
 def _dict_in(thing: Object, name: str) -> Object:
     inner = thing.get(name)
     return inner if isinstance(inner, dict) else {}
-
-
-def _list_in(page: Object) -> list[Object]:
-    items = page.get("items")
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []

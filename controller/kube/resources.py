@@ -1,8 +1,9 @@
 """The four kinds as the API server has them, and which of their versions are in force.
 
 The one rule: nothing is in force before every kind was listed once; after that what was known stays
-in force until it is seen to have changed. Changes are taken together, one reading for each short
-while and not one for each event. This module must not know what a resource is good for.
+in force until it is seen to have changed; `renew` is for who must know that it is not old. Changes
+are taken together, one reading for each short while and not one for each event. This module must
+not know what a resource is good for.
 """
 
 import asyncio
@@ -31,6 +32,9 @@ PLURALS: Final[Mapping[Kind, str]] = {
 }
 GATHER_S: Final = 0.1
 """How long changes are gathered before they are read together."""
+
+QUIET_S_MAX: Final = 5.0
+"""An API server that gives no page of a list for so long is held to be out of reach."""
 
 LOOK_S: Final = 60.0
 """How often it is asked at least whether a price of the built-in book has changed."""
@@ -72,6 +76,7 @@ class KubeWatch:
     reflectors: Mapping[Kind, Reflector[Object]] = field(init=False)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     _reads: dict[ResourceId, _Read] = field(default_factory=dict)
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     _dirty: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -123,6 +128,16 @@ class KubeWatch:
                 await changed(self.loaded.resources)
             await self._wait()
 
+    async def renew(self) -> None:
+        """Have in force what the API server has now, or had later than now.
+
+        Raises KubeError, with what was known still in force, when that can't be read.
+        """
+        asked = [(one, one.list_anew()) for one in self.reflectors.values()]
+        for one, number in asked:
+            await one.listed(number, quiet_s_max=QUIET_S_MAX)
+        await self._adopt()
+
     async def _wait(self) -> None:
         """Until something has changed, or a price has."""
         while not self._dirty.is_set():
@@ -139,6 +154,11 @@ class KubeWatch:
         return changes_at is not None and self.clock.utc() >= changes_at
 
     async def _adopt(self) -> None:
+        """Take into force what the mirrors say; when this returns, all that they said before."""
+        async with self._reading:
+            await self._read()
+
+    async def _read(self) -> None:
         known = set(self.loaded.problems)
         reads = {} if self._is_repriced() else dict(self._reads)
         around = Surroundings(

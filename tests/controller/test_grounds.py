@@ -26,6 +26,7 @@ async def test_a_folder_is_known_at_once_and_followed(tmp_path: Path) -> None:
     assert await ground.secured() is None, "loopback is served in clear"
     assert LeaseServer(authenticate=ground.authenticate) is not None
     await ground.ready()
+    assert await ground.renewed() == ""
     following = beside(ground.follow(changed))
     write_pool(tmp_path, "2.00")
     await eventually(lambda: len(told) == 1)

@@ -37,6 +37,7 @@ async def test_what_is_shared_is_won_by_election_and_won_again() -> None:
     assert (ledger.leader_name(), ledger.leader_address()) == ("me", "127.0.0.1:1")
     await first.let_go()
     assert not first.may_speak()
+    assert (ledger.leader_name(), ledger.leader_address()) == ("", ""), "it sends nobody here"
 
     second = await ledger.win()
     assert (await second.store.open()).accounts == (account(),)

@@ -5,6 +5,7 @@ away at the moment it chooses.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,7 +14,7 @@ import grpc.aio
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from controller.leadership import Candidate
+from controller.leadership import TTL_S, Candidate
 from controller.lease_server import LEADER_KEY, LeaseServer
 from controller.ledgers import SharedLedger
 from controller.reigns import ReignMetrics, Reigns
@@ -32,25 +33,41 @@ PATIENCE_S = 20
 
 
 class Instance:
-    """One controller."""
+    """One controller. `trouble` is why it can't read its resources; `asked` counts requests."""
 
     def __init__(self, etcd: SimulatedEtcd, name: str) -> None:
         self.name = name
-        self.kv = SimulatedKv(etcd)
+        self.asked = Counter[str]()
+        self.kv = SimulatedKv(etcd, self._count)
+        self.ttl_s = TTL_S
         self.server = LeaseServer()
         self.resources = resources(pool(limit=1_000))
+        self.renewals = 0
+        self.trouble = ""
+        self.may_renew = asyncio.Event()
+        self.may_renew.set()
         self.port = 0
         self.reigns: Reigns
 
     async def start(self) -> "asyncio.Task[None]":
         self.port = await self.server.start(Endpoint("127.0.0.1", 0))
         clock = SystemClock()
-        ledger = SharedLedger(
-            self.kv, KEYS, clock, Candidate(name=self.name, address=f"127.0.0.1:{self.port}")
-        )
+        candidate = Candidate(name=self.name, address=f"127.0.0.1:{self.port}")
+        ledger = SharedLedger(self.kv, KEYS, clock, candidate, ttl_s=self.ttl_s)
         self.server.leader_address = ledger.leader_address
-        self.reigns = Reigns(ledger, self.server, clock, Terms(), lambda: self.resources)
+        self.reigns = Reigns(
+            ledger, self.server, clock, Terms(), lambda: self.resources, renewed=self._renewed
+        )
         return beside(self.reigns.run())
+
+    def _count(self, name: str) -> Fault:
+        self.asked[name] += 1
+        return Fault.NONE
+
+    async def _renewed(self) -> str:
+        self.renewals += 1
+        await self.may_renew.wait()
+        return self.trouble
 
     async def until_it_leads(self) -> None:
         async with asyncio.timeout(PATIENCE_S):
@@ -76,6 +93,18 @@ async def pair(etcd: SimulatedEtcd) -> AsyncIterator[tuple[Instance, Instance]]:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+
+
+@asynccontextmanager
+async def running(instance: Instance) -> AsyncIterator[None]:
+    """One controller for as long as the block lasts."""
+    task = await instance.start()
+    try:
+        yield
+    finally:
+        await instance.server.stop()
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def depose(etcd: SimulatedEtcd) -> None:
@@ -171,6 +200,92 @@ async def test_resources_reach_who_leads_and_metrics_say_who_it_is() -> None:
         assert "farebox_controller_leads 1.0" in _metrics(one)
         assert 'farebox_pool_committed_usd{pool="acme/org"}' in _metrics(one)
         assert _metrics(other).count("farebox_controller_leads 0.0") == 1
+
+
+class TestOnResourcesThatMayBeOld:
+    """Who has won the ledger and must first read what is in force."""
+
+    async def test_what_is_lent_respects_what_was_read_after_the_ledger_was_won(self) -> None:
+        etcd = SimulatedEtcd()
+        one, other = Instance(etcd, "one"), Instance(etcd, "other")
+        other.may_renew.clear()
+        async with running(one):
+            await one.until_it_leads()
+            async with lease_peer(one.port) as peer:
+                await peer.greet("a")
+                await peer.report(want=(wants(400),))
+                assert (await peer.next(Grant)).granted == 400
+            async with running(other):
+                await other.until_it_knows("one")
+                assert other.renewals == 0, "what is read before counts for nothing"
+                one.trouble = "nobody answers"
+                depose(etcd)
+                await eventually(lambda: other.renewals == 1)
+                async with lease_peer(other.port) as early:
+                    assert await early.call.code() is grpc.StatusCode.UNAVAILABLE
+                other.resources = resources(pool(limit=500))
+                other.may_renew.set()
+                await other.until_it_leads()
+                async with lease_peer(other.port) as late:
+                    await late.greet("b")
+                    await late.report(want=(wants(600),))
+                    assert (await late.next(Denial)).remaining == 100
+
+    async def test_who_can_not_read_them_leaves_the_ledger_to_another(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        etcd = SimulatedEtcd()
+        cut_off, well = Instance(etcd, "cut-off"), Instance(etcd, "well")
+        cut_off.trouble = "nobody answers"
+        async with running(cut_off):
+            await eventually(lambda: cut_off.renewals == 1)
+            async with running(well):
+                await well.until_it_leads()
+                await cut_off.until_it_knows("well")
+                assert cut_off.reigns.role()["role"] == "standby"
+        said = "what it knows of the resources may be old (nobody answers)"
+        assert f"this controller leaves the lead to others: {said}" in caplog.text
+
+    async def test_alone_it_leads_once_it_can_read_them_again(self) -> None:
+        etcd = SimulatedEtcd()
+        alone = Instance(etcd, "alone")
+        alone.trouble = "nobody answers"
+        async with running(alone):
+            await eventually(lambda: alone.renewals == 2)
+            assert not alone.reigns.leading.is_set()
+            alone.trouble = ""
+            await alone.until_it_leads()
+
+    async def test_meanwhile_the_ledger_is_kept_from_others(self) -> None:
+        etcd = SimulatedEtcd()
+        slow, other = Instance(etcd, "slow"), Instance(etcd, "other")
+        slow.ttl_s = 2
+        slow.may_renew.clear()
+        async with running(slow):
+            await eventually(lambda: slow.renewals == 1)
+            renewed = slow.asked["renew"]
+            async with running(other):
+                await other.until_it_knows("slow")
+                # Three to each time to live: without them its session had ended by now.
+                await eventually(lambda: slow.asked["renew"] > renewed + 5)
+                assert (slow.renewals, other.renewals) == (1, 0)
+                slow.may_renew.set()
+                await slow.until_it_leads()
+                assert slow.reigns.role()["epoch"] == 1
+
+    async def test_a_ledger_lost_meanwhile_is_lost(self) -> None:
+        etcd = SimulatedEtcd()
+        slow, other = Instance(etcd, "slow"), Instance(etcd, "other")
+        slow.may_renew.clear()
+        async with running(slow):
+            await eventually(lambda: slow.renewals == 1)
+            async with running(other):
+                await other.until_it_knows("slow")
+                depose(etcd)
+                await other.until_it_leads()
+                slow.may_renew.set()
+                await slow.until_it_knows("other")
+                assert slow.reigns.role()["role"] == "standby"
 
 
 def _metrics(instance: Instance) -> str:

@@ -1,7 +1,7 @@
 """The controller as a process in a fake cluster, and sidecars that show a token."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,18 +16,24 @@ SERVER_NAME = "farebox-controller-0.farebox-controller.farebox.svc"
 
 
 class KubeControllerProcess(ControllerProcess):
-    """`python -m controller --kubernetes`, with a ledger of its own in a folder."""
+    """`python -m controller --kubernetes`, with a ledger of its own in a folder.
 
-    def __init__(self, folder: Path, kubeconfig: Path, *flags: str) -> None:
+    `ledger`: the flags of another one, such as `--store etcd --etcd-endpoints A,B`.
+    """
+
+    def __init__(
+        self, folder: Path, kubeconfig: Path, *flags: str, ledger: Sequence[str] = ()
+    ) -> None:
         super().__init__(folder, *flags)
         (self.probes,) = free_ports(1)
         self._kubeconfig = kubeconfig
+        self._ledger = ledger or ("--store", f"sqlite:{folder / 'ledger.sqlite'}")
 
     def _command(self, ready: Path) -> list[str]:
         return [
             *(sys.executable, "-m", "controller", "--kubernetes"),
             *("--kubeconfig", str(self._kubeconfig), "--own-namespace", "farebox"),
-            *("--store", f"sqlite:{self.folder / 'ledger.sqlite'}"),
+            *self._ledger,
             *("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"),
             *("--probes", f"127.0.0.1:{self.probes}", "--ready-file", str(ready)),
             *self._flags,

@@ -68,13 +68,17 @@ class Asked:
 
 @dataclass
 class KubeFake:
-    """The server. `tokens` are those that TokenReview knows; `asked` every request so far."""
+    """The server. `tokens` are those that TokenReview knows; `asked` every request so far.
+
+    While it is `silent`, watches stay open and tell nothing, as if they had been cut off.
+    """
 
     store: KubeStore = field(default_factory=KubeStore)
     tokens: dict[str, Token] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     page_max: int = 500
     bookmark_s: float = BOOKMARK_S
+    silent: bool = False
     port: int = 0
     _failures: list[_Failure] = field(default_factory=list)
     _watches: dict[int, tuple[web.Request, asyncio.Event]] = field(default_factory=dict)
@@ -298,6 +302,9 @@ class KubeFake:
         """Send events until `ended`; what a selector takes no more is sent as deleted."""
         collection, namespace = where
         while not ended.is_set():
+            if self.silent:
+                await asyncio.sleep(self.bookmark_s)
+                continue
             # More may be stored while this is being sent: the next round sends it.
             told_until = self.store.version
             try:

@@ -1,5 +1,7 @@
 """One request to an API server: the answer, or one sentence."""
 
+import contextlib
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -88,6 +90,46 @@ async def test_an_answer_of_somebody_else_is_a_sentence(
         async with open_client(fake.options(tmp_path)) as kube:
             with pytest.raises(KubeError, match="answer"):
                 await kube.get(AT)
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (b'{"metadata":{"resourceVersion":"7"},"items":[{"name":"a"},3,{"name":"b"}]}', ["a", "b"]),
+        (b'{"metadata":{"resourceVersion":"7"},"items":null,"kind":"PodList"}', []),
+    ],
+)
+async def test_the_objects_of_a_page_are_read_one_by_one(
+    tmp_path: Path, body: bytes, names: list[str]
+) -> None:
+    async with serving_body(body, tmp_path) as kube:
+        page = await kube.page(path("v1", "pods"), {"limit": "3"})
+    assert page.metadata == {"resourceVersion": "7"}
+    assert [one["name"] for one in page.objects()] == names
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>", b"[]", b'{"items":{}}', b'{"items":[{"a":"\xe9"}]}', b'{"items":' + b"[" * 100_000],
+)
+async def test_a_page_that_is_none_is_a_sentence(tmp_path: Path, body: bytes) -> None:
+    async with serving_body(body, tmp_path) as kube:
+        with pytest.raises(KubeError, match="answer"):
+            list((await kube.page(path("v1", "pods"), {})).objects())
+
+
+@contextlib.asynccontextmanager
+async def serving_body(body: bytes, folder: Path) -> AsyncIterator[KubeClient]:
+    """A client of somebody who answers everything so."""
+
+    async def answer(_: web.BaseRequest) -> web.Response:
+        return web.Response(body=body)
+
+    fake = KubeFake()
+    async with RawTestServer(answer) as server:
+        fake.port = server.port or 0
+        async with open_client(fake.options(folder)) as kube:
+            yield kube
 
 
 async def test_nobody_there_is_a_sentence(tmp_path: Path) -> None:

@@ -2,19 +2,22 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from controller.kube import reflector as module
-from controller.kube.client import KubeClient, Object, open_client, path
+from controller.kube.client import KubeClient, KubeError, Object, open_client, path
 from controller.kube.reflector import BackOff, Key, Reflector
 from tests.support.kube_fake import KubeFake, serving_kube
 from tests.support.peers import eventually
+from tests.support.relay import Relay, relay
 from tests.support.tasks import beside
 
 PODS = path("v1", "pods")
+ATTEMPTS_MAX = 20
 
 
 def color_of(thing: Object) -> str | None:
@@ -37,9 +40,19 @@ class Mirror(Reflector[str]):
 
 
 @contextlib.asynccontextmanager
-async def mirrored(folder: Path, fake: KubeFake, **query: str) -> AsyncIterator[Mirror]:
-    async with open_client(fake.options(folder)) as kube:
-        mirror = Mirror(kube, **query)
+async def mirrored(
+    folder: Path,
+    fake: KubeFake,
+    client: type[KubeClient] = KubeClient,
+    *,
+    by: Relay | None = None,
+    **query: str,
+) -> AsyncIterator[Mirror]:
+    options = fake.options(folder)
+    if by is not None:
+        options = replace(options, kubeconfig=by.kubeconfig(fake.kubeconfig(folder), folder))
+    async with open_client(options) as kube:
+        mirror = Mirror(client(kube.api), **query)
         running = beside(mirror.run())
         try:
             yield mirror
@@ -50,6 +63,34 @@ async def mirrored(folder: Path, fake: KubeFake, **query: str) -> AsyncIterator[
 
 def paint(fake: KubeFake, name: str, color: str) -> None:
     fake.put("pods", name, {"metadata": {"labels": {"color": color}}}, namespace="shop")
+
+
+async def test_a_long_page_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns, seen = 0, set[int]()
+
+    def note(thing: Object) -> str | None:
+        seen.add(turns)
+        return color_of(thing)
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(module, "OBJECTS_AT_ONCE", 10)
+    async with serving_kube() as fake:
+        for number in range(100):
+            paint(fake, f"pod-{number}", "red")
+        async with open_client(fake.options(tmp_path)) as kube:
+            mirror = Reflector(kube, PODS, keep=note)
+            running = [beside(mirror.run()), beside(take_turns())]
+            await mirror.synced.wait()
+            for one in running:
+                one.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+    assert len(mirror.items) == 100
+    assert len(seen) == 10
 
 
 async def settled(fake: KubeFake, mirror: Mirror) -> None:
@@ -206,6 +247,104 @@ async def test_all_is_listed_again_now_and_then(
     monkeypatch.setattr(module, "LIST_ANEW_S", 0.0)
     async with serving_kube() as fake, mirrored(tmp_path, fake) as mirror:
         await eventually(lambda: mirror.lists > 2)
+
+
+class TestListedAnew:
+    """Who must know that the mirror is not old."""
+
+    QUIET_S = 20.0
+    """Longer than anything here takes; it is waited for only where that is what is tested."""
+
+    async def test_what_a_watch_did_not_tell_is_there_when_it_was_listed(
+        self, tmp_path: Path
+    ) -> None:
+        async with serving_kube() as fake, cuttable(tmp_path, fake) as (way, mirror):
+            paint(fake, "goes", "red")
+            await settled(fake, mirror)
+            for color in ("blue", "green"):
+                way.cut_open_ones()
+                paint(fake, "a", color)
+                await until_listed(mirror)
+                assert mirror.colors() == {"a": color, "goes": "red"}
+            fake.remove("pods", "goes", namespace="shop")
+            await eventually(lambda: mirror.colors() == {"a": "green"})
+
+    async def test_a_list_that_was_under_way_neither_counts_nor_is_waited_for(
+        self, tmp_path: Path
+    ) -> None:
+        async with serving_kube() as fake, cuttable(tmp_path, fake) as (way, mirror):
+            await settled(fake, mirror)
+            way.cut()
+            before = mirror.list_anew()
+            await eventually(lambda: not fake.watches())
+            paint(fake, "a", "blue")
+            way.mend()
+            after = mirror.list_anew()
+            assert after > before, "a list had begun"
+            await mirror.listed(after, quiet_s_max=self.QUIET_S)
+            assert mirror.colors() == {"a": "blue"}
+
+    async def test_silence_is_told_and_what_was_known_stays(self, tmp_path: Path) -> None:
+        async with serving_kube() as fake, cuttable(tmp_path, fake) as (way, mirror):
+            paint(fake, "a", "red")
+            await settled(fake, mirror)
+            way.cut()
+            with pytest.raises(KubeError, match="no answer within"):
+                await mirror.listed(mirror.list_anew(), quiet_s_max=0.2)
+            assert mirror.colors() == {"a": "red"}
+
+    async def test_a_refusal_is_told_and_a_later_list_is_listed(self, tmp_path: Path) -> None:
+        async with serving_kube() as fake, mirrored(tmp_path, fake) as mirror:
+            await settled(fake, mirror)
+            fake.fail(PODS, status=403, times=1_000)
+            asked = mirror.list_anew()
+            with pytest.raises(KubeError, match="answers 403"):
+                await mirror.listed(asked, quiet_s_max=0.5)
+            fake.stop_failing()
+            await mirror.listed(asked, quiet_s_max=self.QUIET_S)
+
+    async def test_a_pause_is_cut_short(self, tmp_path: Path) -> None:
+        async with serving_kube() as fake, mirrored(tmp_path, fake) as mirror:
+            await settled(fake, mirror)
+            fake.fail(PODS, status=503, times=1, retry_after_s=60)
+            fake.end_watches()
+            await eventually(lambda: mirror.trouble != "")
+            await mirror.listed(mirror.list_anew(), quiet_s_max=self.QUIET_S)
+            assert mirror.trouble == ""
+
+    async def test_many_pages_may_take_longer_than_one(self, tmp_path: Path) -> None:
+        async with serving_kube() as fake:
+            fake.page_max = 1
+            for number in range(6):
+                paint(fake, f"pod-{number}", "red")
+            async with mirrored(tmp_path, fake, Slow) as mirror:
+                await settled(fake, mirror)
+                await mirror.listed(mirror.list_anew(), quiet_s_max=5 * Slow.PAGE_S)
+
+
+class Slow(KubeClient):
+    """Gives a page of a list after a while."""
+
+    PAGE_S = 0.3
+
+    async def get(self, at: str, query: Mapping[str, str] | None = None) -> Object:
+        await asyncio.sleep(self.PAGE_S)
+        return await super().get(at, query)
+
+
+@contextlib.asynccontextmanager
+async def cuttable(folder: Path, fake: KubeFake) -> AsyncIterator[tuple[Relay, Mirror]]:
+    """A mirror and the way that leads to its API server."""
+    async with relay(fake.port) as way, mirrored(folder, fake, by=way) as mirror:
+        yield way, mirror
+
+
+async def until_listed(mirror: Mirror) -> None:
+    """Ask for a list until there is one: a connection that was kept may be cut off as well."""
+    for _ in range(ATTEMPTS_MAX):
+        with contextlib.suppress(KubeError):
+            return await mirror.listed(mirror.list_anew(), quiet_s_max=1.0)
+    raise AssertionError(mirror.trouble)
 
 
 def test_pauses_double_between_their_bounds_and_start_over_when_all_is_well() -> None:

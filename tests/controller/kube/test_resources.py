@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from controller.kube.client import open_client
+from controller.kube import resources as module
+from controller.kube.client import KubeError, open_client
 from controller.kube.resources import KubeWatch
 from farebox.core.budgets import PoolUid
 from farebox.manifests.resources import Kind, ResourceId, Resources
@@ -239,3 +240,48 @@ async def test_everything_is_read_again_when_a_price_changes(
             clock.jump_utc(changes_at - clock.utc())
             await eventually(lambda: cluster.watch.loaded.prices_change_at != changes_at)
             assert cluster.limits() == {"shop/team": 10}
+
+
+async def test_what_is_renewed_is_in_force_at_once_whatever_the_watches_told(
+    tmp_path: Path,
+) -> None:
+    async with serving_kube() as fake:
+        put(fake, "10.00")
+        put(fake, "1.00", name="other")
+        async with following(tmp_path, fake) as cluster:
+            await cluster.watch.ready.wait()
+            await eventually(lambda: fake.watches() == len(Kind))
+            fake.silent = True
+            put(fake, "5.00")
+            fake.remove("budgetpools", "other", namespace="shop")
+            await cluster.watch.renew()
+            assert cluster.limits() == {"shop/team": 5}
+
+
+async def test_what_can_not_be_renewed_stays_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "QUIET_S_MAX", 0.3)
+    async with serving_kube() as fake:
+        put(fake, "10.00")
+        async with following(tmp_path, fake) as cluster:
+            await cluster.watch.ready.wait()
+            await fake.stop()
+            put(fake, "5.00")
+            with pytest.raises(KubeError, match="can't be reached"):
+                await cluster.watch.renew()
+            assert cluster.limits() == {"shop/team": 10}
+            await fake.start()
+            await cluster.watch.renew()
+            assert cluster.limits() == {"shop/team": 5}
+
+
+async def test_one_kind_that_can_not_be_listed_is_enough_to_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "QUIET_S_MAX", 0.3)
+    async with serving_kube() as fake, following(tmp_path, fake) as cluster:
+        await cluster.watch.ready.wait()
+        fake.fail("/apis/farebox.dev/v1alpha1/routingpolicies", status=403, times=1_000)
+        with pytest.raises(KubeError, match="routingpolicies: the API server answers 403"):
+            await cluster.watch.renew()
