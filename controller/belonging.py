@@ -12,8 +12,7 @@ from controller.events import Draft, StreamId
 from controller.policies import push_policies
 from controller.store.protocol import PutHolder
 from controller.world import Holder, World
-from farebox.core.budgets import Charge, PoolUid, normal_uid, path_of, pools_of_pod
-from farebox.core.leases import LeaseId
+from farebox.core.budgets import Charge, Pool, PoolUid, normal_uid, path_of, pools_of_pod
 from farebox.wire.messages import Want, Workload
 
 
@@ -45,33 +44,31 @@ def own_wants(
 
 def draws_on(world: World, holder: Holder, charge: Charge) -> bool:
     """Whether a holder may be lent money of a (sub-)pool: it is one of its policy."""
-    workload, policy = holder.workload, holder.policy
-    if not workload.uid:
+    if not holder.workload.uid:
         return True
+    return any(pool.uid == charge.pool for pool in pools_of(world, holder))
+
+
+def pools_of(world: World, holder: Holder) -> tuple[Pool, ...]:
+    """The pools that a holder's calls draw on."""
+    workload, policy = holder.workload, holder.policy
     if policy is not None and not world.resources.is_closed(workload.namespace):
-        return any(pool.uid == charge.pool for pool in policy.pools)
+        return policy.pools
     # None was pushed, for its resources can't be enforced; the one that it has from before may
     # name a parent that does not allow it any more.
-    pools = pools_of_pod(world.pools, namespace=workload.namespace, labels=workload.labels)
-    return any(pool.uid == charge.pool for pool in pools)
+    return pools_of_pod(
+        world.pools,
+        namespace=workload.namespace,
+        labels=workload.labels,
+        own=world.pools_in.get(workload.namespace, ()),
+    )
 
 
 def within_reach(world: World, workload: Workload) -> frozenset[PoolUid]:
     """The pools that a pod can have had money of, whatever its labels were: by its namespace."""
     found: set[PoolUid] = set()
-    for pool in world.pools.values():
-        if pool.namespace == workload.namespace and pool.uid not in found:
+    for pool in world.pools_in.get(workload.namespace, ()):
+        if pool.uid not in found:
             for member in path_of(world.pools, pool.uid):
                 found |= {member.uid, normal_uid(member.uid)}
     return frozenset(found)
-
-
-def may_bring(world: World, holder: Holder, lease: LeaseId, reach: frozenset[PoolUid]) -> bool:
-    """Whether a holder may have money that the ledger does not know.
-
-    `reach` is what is `within_reach`. Whose a pool is that is gone, its name says.
-    """
-    workload, uid = holder.workload, lease.charge.pool
-    if not workload.uid:
-        return True
-    return uid in reach if uid in world.pools else uid.startswith(f"{workload.namespace}/")

@@ -13,10 +13,14 @@ from typing import Any, Final, TypeAlias
 import grpc
 import grpc.aio
 
+from controller.pace import Pace
 from farebox.wire.messages import Workload
 
 STREAMS_PER_POD_MAX: Final = 4
 """A pod has one sidecar; one that comes again may be quicker than the news of its last end."""
+
+PACES_MAX: Final = 1_024
+"""When so many more than before are remembered of pods that have left, the rested are forgotten."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -35,8 +39,9 @@ class TurnedAway(Exception):
 class Guest:
     """One stream of a pod. `workload` is what the pod is now; `gone`: there is no such pod."""
 
-    def __init__(self, workload: Workload) -> None:
+    def __init__(self, workload: Workload, pace: Pace) -> None:
         self.workload = workload
+        self.pace = pace
         self.gone = False
         self._changed = asyncio.Event()
 
@@ -62,9 +67,11 @@ class Guests:
 
     def __init__(self) -> None:
         self._guests: dict[str, set[Guest]] = {}
+        self._paces: dict[str, Pace] = {}
+        self._tidy_at = PACES_MAX
 
     def enter(self, workload: Workload) -> Guest:
-        """Let a stream of a pod in. Raises TurnedAway when it has too many."""
+        """Let a stream of a pod in. Raises TurnedAway when it has too many, or comes too often."""
         guests = self._guests.setdefault(workload.uid, set())
         if len(guests) >= STREAMS_PER_POD_MAX:
             raise TurnedAway(
@@ -72,16 +79,37 @@ class Guests:
                 f"pod {workload.namespace}/{workload.name} has {STREAMS_PER_POD_MAX} streams "
                 "already; end one of them",
             )
-        guest = Guest(workload)
+        pace, now = self._pace_of(workload.uid), asyncio.get_running_loop().time()
+        if not pace.may_come(now):
+            self._drop_if_empty(workload.uid)
+            raise TurnedAway(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"pod {workload.namespace}/{workload.name} comes too often; wait some seconds",
+            )
+        guest = Guest(workload, pace)
         guests.add(guest)
         return guest
 
+    def _pace_of(self, uid: str) -> Pace:
+        """A pod's pace outlives its streams: it can't make a new one by coming again."""
+        if len(self._paces) >= self._tidy_at:
+            now = asyncio.get_running_loop().time()
+            kept = {
+                uid: pace
+                for uid, pace in self._paces.items()
+                if uid in self._guests or not pace.is_rested(now)
+            }
+            self._paces, self._tidy_at = kept, len(kept) + PACES_MAX
+        return self._paces.setdefault(uid, Pace())
+
     def leave(self, guest: Guest) -> None:
         """A stream is over."""
-        guests = self._guests[guest.workload.uid]
-        guests.remove(guest)
-        if not guests:
-            del self._guests[guest.workload.uid]
+        self._guests[guest.workload.uid].remove(guest)
+        self._drop_if_empty(guest.workload.uid)
+
+    def _drop_if_empty(self, uid: str) -> None:
+        if not self._guests[uid]:
+            del self._guests[uid]
 
     def change(self, uid: str, labels: Mapping[str, str] | None) -> None:
         """A pod has other labels, or (None) is gone."""

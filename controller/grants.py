@@ -79,8 +79,7 @@ def answer(
     ]
     for case in cases:
         case.decision = _decide(world, holder, case)
-    for case in cases:
-        _cut_growth(world, holder, case, cases)
+    _cut_growth(world, holder, cases)
     for case in cases:
         _act(world, draft, holder, case, tell=tell)
 
@@ -194,25 +193,31 @@ def _unasked(account: Account) -> Account:
     return replace(account, reserved=Nanos(account.reserved + account.idle))
 
 
-def _cut_growth(world: World, holder: Holder, case: _Case, cases: list[_Case]) -> None:
+def _cut_growth(world: World, holder: Holder, cases: list[_Case]) -> None:
     """Where another pool of the same calls lacks money, lend no more than can be used beside it.
 
-    A call draws on all shared pools; two pools that are split by key may serve different calls.
+    A call draws on all shared pools; two pools that are split by key may serve different calls. Who
+    lacks money itself has no growth to cut, so each want is looked at once.
     """
-    lacking = [
-        other.lacks
-        for other in cases
-        if other is not case and Per.SHARED in (other.pool.per, case.pool.per)
-    ]
-    lacks = max(lacking, default=Nanos(0))
-    need, want = case.demand.need, case.demand.want
-    if lacks > 0 and case.decision.grant > need:
-        case.demand = replace(case.demand, want=Nanos(max(need, want - lacks)))
-        case.decision = _decide(world, holder, case)
+    lack = max((case.lacks for case in cases), default=0)
+    shared_lack = max((case.lacks for case in cases if case.pool.per is Per.SHARED), default=0)
+    for case in cases:
+        lacks = lack if case.pool.per is Per.SHARED else shared_lack
+        need, want = case.demand.need, case.demand.want
+        if lacks > 0 and case.decision.grant > need:
+            case.demand = replace(case.demand, want=Nanos(max(need, want - lacks)))
+            case.decision = _decide(world, holder, case)
 
 
 def _act(world: World, draft: Draft, holder: Holder, case: _Case, *, tell: bool) -> None:
     decision, window, charge = case.decision, case.window, case.want.charge
+    if (
+        decision.grant > 0
+        and holder.uid not in case.cell.entries
+        and not world.may_have_more(holder)
+    ):
+        # Its next Hello could not name it.
+        decision = Decision(denial=Reason.BUDGET_UNVERIFIABLE)
     if decision.grant > 0:
         cell = world.cell(case.cell.lease, window.ends, window.counts_until)
         lend(world, draft, holder, case.pool, cell, decision.grant)

@@ -231,6 +231,8 @@ class LeaseServer(lease_pb2_grpc.LeaseServiceServicer):
             # Asked late: it may have changed while it waited.
             message = message if guest is None else replace(message, workload=guest.workload)
         while message is not None:
+            if guest is not None:
+                await guest.pace.take(message)
             await committer.submit(Received(stream, message))
             if isinstance(message, Goodbye):
                 # The engine ends the stream once this is committed: the sidecar waits for that.

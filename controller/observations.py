@@ -24,6 +24,9 @@ TASKS_MAX: Final = 100
 ROWS_MAX: Final = 2_000
 """So many of all namespaces; no namespace can take all of them from the others."""
 
+TOLD_MAX: Final = 256
+"""So many tasks of one process: four times what a sidecar tells apart."""
+
 INCARNATIONS_MAX: Final = 8_192
 """Of so many processes it is known what they said last; then the most silent is forgotten."""
 
@@ -85,7 +88,7 @@ class Observations:
             asked = TaskId(namespace, task)
             before = told.get(asked, EMPTY)
             # Every call is counted in `calls`: what has no more of them is no later than before.
-            if tally.calls <= before.calls:
+            if tally.calls <= before.calls or (asked not in told and len(told) >= TOLD_MAX):
                 continue
             more = grown(tally, before)
             told[asked] = tally

@@ -23,10 +23,12 @@ def policy_of(
     *,
     generation: int,
     pools: Mapping[PoolUid, Pool] | None = None,
+    own: Iterable[Pool] | None = None,
 ) -> Policy:
     """Pools of the pod (leaves first), and tiers, tasks and routing of its namespace.
 
-    `pools` are those of the resources `with_reserves`, where these are at hand.
+    `pools` are those of the resources `with_reserves`, and `own` those of them that are in its
+    namespace, where these are at hand.
     """
     namespace = workload.namespace
     return Policy(
@@ -35,6 +37,7 @@ def policy_of(
             with_reserves(resources.pools) if pools is None else pools,
             namespace=namespace,
             labels=workload.labels,
+            own=own,
         ),
         catalogue=resources.catalogue,
         tasks=resources.tasks.get(namespace, ()),
@@ -52,7 +55,11 @@ def push_policies(world: World, draft: Draft, holders: Iterable[Holder]) -> None
         kind = (holder.workload.namespace, frozenset(holder.workload.labels.items()))
         if kind not in made:
             made[kind] = policy_of(
-                world.resources, holder.workload, generation=world.generation, pools=world.pools
+                world.resources,
+                holder.workload,
+                generation=world.generation,
+                pools=world.pools,
+                own=world.pools_in.get(holder.workload.namespace, ()),
             )
         _push(world, draft, holder, made[kind])
 

@@ -41,6 +41,8 @@ def _lend_ahead(world: World, draft: Draft, holder: Holder, entry: Entry) -> Non
     ahead = world.cells.get(lease) or Cell(lease=lease, window_ends=window.ends)
     if holder.uid in ahead.entries or holder.uid in ahead.closed_for:
         return
+    if not world.may_have_more(holder, ahead=True):
+        return
     demand = Demand(holder=holder.uid, want=entry.unspent, need=ZERO, least=ZERO)
     decision = allocate(state_of(world, pool, ahead), demand)
     if decision.grant > 0:

@@ -6,29 +6,21 @@ must not know what anybody wants.
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Final
 
-from controller.belonging import may_bring, within_reach
 from controller.closing import close_if_done, is_spent
 from controller.events import Draft
 from controller.grants import grant_of
 from controller.levels import before_change, keep_returned, keep_spent
 from controller.recalls import hear_answer
 from controller.store.protocol import CloseAccount
+from controller.unknowns import Judge, Unbelieved, sentence
 from controller.world import Cell, Entry, Holder, World, put
 from farebox.core.allocation import Account
-from farebox.core.budgets import PoolUid
-from farebox.core.instant import UTC_MS_MAX, UtcMs
+from farebox.core.instant import UtcMs
 from farebox.core.leases import LeaseEvent, LeaseId, next_lease_state
 from farebox.core.money import ZERO, Nanos
 from farebox.core.windows import Window, WindowType, window_at
 from farebox.wire.messages import Counters, LeaseClosed
-
-WINDOW_MAX: Final = UTC_MS_MAX - 366 * 86_400_000
-"""No window begins later: its end could not be written as a date."""
-
-NUMBER_MAX: Final = 2**62
-"""Leases without an end have lower numbers; so there are always higher ones for the next."""
 
 
 def merge(
@@ -36,15 +28,13 @@ def merge(
 ) -> tuple[Cell, ...]:
     """Take what a holder says of its leases; returns the cells in which that matters to others."""
     moved: dict[LeaseId, Cell] = {}
-    reach, unbelieved = _reach_of(world, holder, items), list[LeaseId]()
+    judge, doubts = Judge(world, holder), list[tuple[LeaseId, Unbelieved]]()
     for item in items:
         entry = holder.leases.get(item.lease)
         if entry is None and (item.finished or _is_late(world, holder, item)):
             draft.send(holder.stream, LeaseClosed(lease=item.lease))
-        elif entry is None and (
-            _is_made_up(world, item.lease) or not may_bring(world, holder, item.lease, reach)
-        ):
-            unbelieved.append(item.lease)
+        elif entry is None and (doubt := judge.doubt(item)) is not None:
+            doubts.append((item.lease, doubt))
             draft.send(holder.stream, LeaseClosed(lease=item.lease))
         elif entry is None:
             _adopt(world, draft, holder, item)
@@ -55,26 +45,9 @@ def merge(
             if _matters(world, cell, before, cell.accounts[holder.uid]):
                 moved[cell.lease] = cell
             close_if_done(world, draft, entry)
-    if unbelieved:
-        draft.warnings.append(
-            f"holder {holder.uid} reports {len(unbelieved)} leases that nobody can have lent it, "
-            f"such as {unbelieved[0]}: not believed"
-        )
+    if doubts:
+        draft.warnings.append(sentence(holder, doubts))
     return tuple(moved.values())
-
-
-def _reach_of(world: World, holder: Holder, items: Collection[Counters]) -> frozenset[PoolUid]:
-    """Worked out once for a message, and only for one with leases that the ledger lacks."""
-    if not holder.workload.uid or all(item.lease in holder.leases for item in items):
-        return frozenset()
-    return within_reach(world, holder.workload)
-
-
-def _is_made_up(world: World, lease: LeaseId) -> bool:
-    """Whether no controller can have given this number out, whatever a ledger has lost."""
-    pool = world.pools.get(lease.charge.pool)
-    has_end = pool is not None and pool.window.type in {WindowType.FIXED, WindowType.SLIDING}
-    return lease.window > (WINDOW_MAX if has_end else NUMBER_MAX)
 
 
 def remind(world: World, draft: Draft, entry: Entry) -> None:
@@ -133,9 +106,20 @@ def _merge_one(world: World, draft: Draft, cell: Cell, entry: Entry, item: Count
     if now_kept != kept:
         entry.idle_since = None
         more = Nanos(max(0, _overdraft(entry) - overdraft))
+        _tell_of_overdraft(world, draft, entry, more)
         keep_spent(world, draft, cell, level, overdraft=more)
         draft.writes.append(now_kept)
         keep_returned(world, draft, cell, level, Nanos(entry.returned - kept.returned))
+
+
+def _tell_of_overdraft(world: World, draft: Draft, entry: Entry, more: Nanos) -> None:
+    """Say who tells of a large one: it is booked, and takes it from all who share the pool."""
+    if more > entry.granted - entry.returned:
+        pod = world.holders[entry.holder].workload
+        draft.warnings.append(
+            f"holder {entry.holder} of pod {pod.namespace}/{pod.name} says that it spent {more} n$ "
+            f"more of {entry.lease} than it was lent: booked"
+        )
 
 
 def _overdraft(entry: Entry) -> int:

@@ -6,21 +6,27 @@ by `refresh`, after every change, together with the sums over its cell. This mod
 messages, why anything changes, or the store.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from controller.agenda import Agenda, HolderSilent, LimitChanges, WindowEnds, WindowNears
+from controller.brought import Brought
 from controller.store.protocol import PutAccount
 from controller.terms import Terms
 from farebox.core.allocation import Account, Sums
 from farebox.core.bucket import Bucket
-from farebox.core.budgets import Charge, Per, Pool, PoolUid, with_reserves
+from farebox.core.budgets import Charge, Per, Pool, PoolUid, by_namespace, with_reserves
 from farebox.core.instant import BootMs, DurationMs, UtcMs
 from farebox.core.leases import LeaseId, LeaseState
 from farebox.core.money import ZERO, Nanos
 from farebox.core.policy import Policy
 from farebox.manifests.resources import Resources
 from farebox.wire.messages import Want, Workload
+
+LEASES_PER_POD_MAX: Final = 16_384
+"""So many one Hello can name; a pod's keys are made up by whoever calls."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -184,8 +190,11 @@ class World:
     """Everything, with the indices that keep one demand as cheap as its pool has holders.
 
     `now` is the instant of the step under way. `pools` are those of the resources and the ones that
-    keep their reserves free. `buckets` holds what token buckets could lend when it last changed.
+    keep their reserves free, `pools_in` the same by namespace. `buckets` holds what token buckets
+    could lend when it last changed.
     `nearing`: the cells whose windows end soon. `flows`: when who waits for a bucket looks again.
+    `brought`: what pods have told of that the ledger did not know. `leases_of_pods`: how many each
+    known pod has, by its uid.
     """
 
     epoch: int
@@ -194,6 +203,7 @@ class World:
     now: UtcMs
     generation: int = 1
     pools: Mapping[PoolUid, Pool] = field(default_factory=dict)
+    pools_in: Mapping[str, tuple[Pool, ...]] = field(default_factory=dict)
     cells: dict[LeaseId, Cell] = field(default_factory=dict)
     cells_of: dict[Charge, dict[LeaseId, Cell]] = field(default_factory=dict)
     holders: dict[str, Holder] = field(default_factory=dict)
@@ -202,6 +212,8 @@ class World:
     buckets: dict[Charge, Bucket] = field(default_factory=dict)
     nearing: set[LeaseId] = field(default_factory=set)
     flows: dict[Charge, UtcMs] = field(default_factory=dict)
+    brought: Brought = field(default_factory=Brought)
+    leases_of_pods: Counter[str] = field(default_factory=Counter)
     agenda: Agenda = field(default_factory=Agenda)
 
     @property
@@ -213,6 +225,7 @@ class World:
         """Put resources in force."""
         self.resources = resources
         self.pools = with_reserves(resources.pools)
+        self.pools_in = by_namespace(self.pools.values())
         for pool in self.pools.values():
             if pool.override is not None and pool.override.until > self.now:
                 self.agenda.add(pool.override.until, LimitChanges(pool.uid))
@@ -279,8 +292,11 @@ class World:
 
     def add_entry(self, cell: Cell, entry: Entry) -> None:
         """Open a lease."""
+        holder = self.holders[entry.holder]
         cell.entries[entry.holder] = entry
-        self.holders[entry.holder].leases[entry.lease] = entry
+        holder.leases[entry.lease] = entry
+        if holder.workload.uid:
+            self.leases_of_pods[holder.workload.uid] += 1
         self.refresh(entry)
 
     def remove_entry(self, entry: Entry) -> None:
@@ -288,7 +304,23 @@ class World:
         cell = self.cells[entry.home]
         del cell.entries[entry.holder]
         cell.exchange(cell.accounts.pop(entry.holder), None)
-        del self.holders[entry.holder].leases[entry.lease]
+        holder = self.holders[entry.holder]
+        del holder.leases[entry.lease]
+        if holder.workload.uid:
+            self._count_out(holder.workload.uid)
+
+    def _count_out(self, pod: str) -> None:
+        self.leases_of_pods[pod] -= 1
+        if not self.leases_of_pods[pod]:
+            del self.leases_of_pods[pod]
+
+    def may_have_more(self, holder: Holder, *, ahead: bool = False) -> bool:
+        """Whether a holder, or all of a known pod together, may be lent of one more window.
+
+        What is lent `ahead` leaves half of the room to what is wanted now.
+        """
+        pod, most = holder.workload.uid, LEASES_PER_POD_MAX // (2 if ahead else 1)
+        return (self.leases_of_pods[pod] if pod else len(holder.leases)) < most
 
     def refresh(self, entry: Entry) -> None:
         """Derive again what allocation reads of a lease."""

@@ -141,16 +141,21 @@ class Charge(NamedTuple):
 
 
 def pools_of_pod(
-    pools: Mapping[PoolUid, Pool], *, namespace: str, labels: Mapping[str, str]
+    pools: Mapping[PoolUid, Pool],
+    *,
+    namespace: str,
+    labels: Mapping[str, str],
+    own: Iterable[Pool] | None = None,
 ) -> tuple[Pool, ...]:
     """The pools of a pod: those of its namespace whose selector matches, and all their ancestors.
 
     A pool without a selector matches no pod by itself and is reached as an ancestor. The result is
     ordered from the leaves to the roots; each pool stands in it once, right after the one that
-    keeps its reserve free.
+    keeps its reserve free. `own` are those of the namespace, where they are at hand: then it costs
+    the same however many there are elsewhere.
     """
     reached: dict[PoolUid, Pool] = {}
-    for pool in pools.values():
+    for pool in pools.values() if own is None else own:
         if pool.namespace == namespace and _selects(pool.selector, labels):
             for member in path_of(pools, pool.uid):
                 reached.setdefault(member.uid, member)
@@ -159,6 +164,14 @@ def pools_of_pod(
         normal = pools.get(normal_uid(pool.uid))
         ordered += (pool,) if normal is None else (normal, pool)
     return tuple(ordered)
+
+
+def by_namespace(pools: Iterable[Pool]) -> dict[str, tuple[Pool, ...]]:
+    """The pools of each namespace that has any."""
+    found: dict[str, list[Pool]] = {}
+    for pool in pools:
+        found.setdefault(pool.namespace, []).append(pool)
+    return {namespace: tuple(own) for namespace, own in found.items()}
 
 
 def path_of(pools: Mapping[PoolUid, Pool], uid: PoolUid) -> tuple[Pool, ...]:

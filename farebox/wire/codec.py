@@ -62,7 +62,9 @@ __all__ = [
 LEASES_MAX: Final = 16_384
 """Leases in one message; their counters stay below gRPC's default of 4 MiB with usual names."""
 
-WANTS_MAX: Final = 4_096
+WANTS_MAX: Final = 256
+"""So many wants a sidecar puts into one report: each is decided beside all the others."""
+
 LABELS_MAX: Final = 256
 LABEL_CHARS_MAX: Final = 512
 PPM_MAX: Final = 1_000_000

@@ -5,7 +5,8 @@ import asyncio
 import grpc
 import pytest
 
-from controller.door import STREAMS_PER_POD_MAX, Guests, TurnedAway
+from controller.door import PACES_MAX, STREAMS_PER_POD_MAX, Guests, TurnedAway
+from controller.pace import WORK_MAX
 from farebox.wire.messages import Workload
 from tests.support.tasks import beside
 
@@ -47,7 +48,7 @@ async def test_who_has_left_hears_nothing_and_nobody_is_missed() -> None:
     assert not again.gone
 
 
-def test_a_pod_has_only_so_many_streams_at_once() -> None:
+async def test_a_pod_has_only_so_many_streams_at_once() -> None:
     guests = Guests()
     first = guests.enter(POD)
     for _ in range(STREAMS_PER_POD_MAX - 1):
@@ -59,3 +60,25 @@ def test_a_pod_has_only_so_many_streams_at_once() -> None:
 
     guests.leave(first)
     guests.enter(POD)
+
+
+def come_and_go(guests: Guests, pod: Workload, times: int) -> None:
+    for _ in range(times):
+        guests.leave(guests.enter(pod))
+
+
+async def test_a_pod_that_comes_again_and_again_is_told_to_wait() -> None:
+    guests = Guests()
+    with pytest.raises(TurnedAway, match="pod acme/pod comes too often") as told:
+        come_and_go(guests, POD, WORK_MAX)
+    assert told.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    come_and_go(guests, OTHER, 10)
+
+
+async def test_all_streams_of_a_pod_have_one_pace_and_pods_that_rest_are_forgotten() -> None:
+    guests = Guests()
+    one, other = guests.enter(POD), guests.enter(POD)
+    assert one.pace is other.pace
+    for number in range(PACES_MAX + 10):
+        guests.leave(guests.enter(Workload(namespace="acme", name="pod", uid=f"p{number}")))
+    assert guests.enter(POD).pace is one.pace

@@ -111,3 +111,12 @@ def test_a_forgotten_sidecar_that_comes_back_is_not_counted_again(
     seen.hear("acme", told(made(11), incarnation=1, age=1_005), UtcMs(NOW + 1_000))
     seen.hear("acme", told(made(14), incarnation=1, age=2_005), UtcMs(NOW + 2_000))
     assert seen.rows[INTENT].total.calls == 33
+
+
+def test_a_process_that_makes_up_tasks_is_remembered_with_so_many_of_them() -> None:
+    seen = Observations()
+    for number in range(10_000):
+        seen.hear("acme", told(made(1), task=f"task-{number}"), NOW)
+    seen.hear("acme", told(made(5), task="task-0"), NOW)
+    assert sum(row.total.calls for _, row in seen) == observations.TOLD_MAX + 4
+    assert max(map(len, seen._told.values())) == observations.TOLD_MAX

@@ -2,8 +2,8 @@
 
 import pytest
 
-from controller.reports import NUMBER_MAX, WINDOW_MAX
 from controller.store.protocol import CloseAccount, PutAccount
+from controller.unknowns import NUMBER_MAX, WINDOW_MAX
 from farebox.core.budgets import Charge, PoolUid
 from farebox.core.instant import UTC_MS_MAX
 from farebox.core.leases import LeaseId, LeaseState
@@ -294,3 +294,14 @@ def test_whatever_else_a_ledger_may_have_lost_is_believed(window: WindowSpec, nu
     scene.connect("a", has(LeaseId(ORG, number), granted=10, spent=10))
     (cell,) = scene.engine.world.cells.values()
     assert cell.committed == 10
+
+
+@pytest.mark.parametrize(("spent", "is_told"), [(31, False), (60, False), (61, True)])
+def test_who_tells_of_a_large_overdraft_is_named(spent: int, is_told: bool) -> None:
+    scene = Scene()
+    sidecar = scene.connect("a", uid="1")
+    sidecar.report(want=wants(30))
+    sidecar.report(has(granted=30, spent=spent))
+    assert scene.cell().committed == spent
+    told = [one for one in scene.warnings if "pod acme/pod-a says that it spent" in one]
+    assert len(told) == is_told

@@ -1,5 +1,8 @@
 """The state: what allocation reads of it, its sums, and what the ledger gives back of it."""
 
+import pytest
+
+from controller import world
 from controller.restoring import restore
 from controller.store.protocol import ClosedTotal, PutAccount, PutHolder, Snapshot
 from controller.terms import Terms
@@ -8,7 +11,8 @@ from farebox.core.budgets import Charge, Per
 from farebox.core.instant import UtcMs
 from farebox.core.leases import LeaseId, LeaseState
 from farebox.core.money import Nanos
-from farebox.wire.messages import Workload
+from farebox.core.reasons import Reason
+from farebox.wire.messages import Denial, Grant, Workload
 from tests.support.scenes import FOREVER, ORG, START, Scene, has, per_user, pool, resources, wants
 
 MINUTE_LEASE = LeaseId(ORG, START)
@@ -106,3 +110,27 @@ def test_a_holder_has_one_reminder_however_often_it_reports() -> None:
         sidecar.report()
 
     assert len(scene.engine.world.agenda) == 1
+
+
+def test_a_pod_has_only_so_many_leases_whatever_its_holders_are_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its callers make up keys, and every lease is a row of the ledger."""
+    monkeypatch.setattr(world, "LEASES_PER_POD_MAX", 3)
+    scene = Scene(per_user())
+    keys = [Charge(per_user().uid, f"user-{number}") for number in range(5)]
+    first, second = scene.connect("a", uid="1"), scene.connect("b", uid="1")
+    first.report(want=tuple(wants(1, of=key) for key in keys[:2]))
+    second.report(want=tuple(wants(1, of=key) for key in keys[2:]))
+    assert (len(first.got(Grant)), len(second.got(Grant))) == (2, 1)
+    assert {one.reason for one in second.got(Denial)} == {Reason.BUDGET_UNVERIFIABLE}
+
+    second.report(want=wants(5, of=keys[2]))
+    assert len(second.got(Grant)) == 1, "of what it has it may have more"
+    other = scene.connect("c", uid="2")
+    other.report(want=wants(1, of=keys[4]))
+    assert len(other.got(Grant)) == 1
+    scene.restart()
+    again = scene.connect("b", uid="1")
+    again.report(want=wants(1, of=keys[4]))
+    assert again.got_one(Denial).lease.charge == keys[4], "the ledger has the three"

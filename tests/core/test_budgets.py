@@ -20,6 +20,7 @@ from farebox.core.budgets import (
     Priority,
     Reserve,
     bucket_rate,
+    by_namespace,
     charges_of,
     effective_limit,
     key_of,
@@ -74,6 +75,8 @@ def test_the_pools_of_a_pod(
 ) -> None:
     found = pools_of_pod(POOLS, namespace=namespace, labels=labels)
     assert [one.name for one in found] == names, case
+    own = by_namespace(POOLS.values()).get(namespace, ())
+    assert pools_of_pod(POOLS, namespace=namespace, labels=labels, own=own) == found, case
 
 
 def test_an_ancestor_that_selects_the_pod_itself_is_charged_once() -> None:

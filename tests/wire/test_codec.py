@@ -238,7 +238,7 @@ BAD_REQUESTS: list[tuple[str, FromSidecar, Callable[[pb.SyncRequest], object], s
         "more wants than a report may have",
         REPORT,
         lambda m: m.report.wants.extend([pb.Want()] * codec.WANTS_MAX),
-        "report.wants has 4097 entries: at most 4096",
+        "report.wants has 257 entries: at most 256",
     ),
     (
         "more leases than a message may have",

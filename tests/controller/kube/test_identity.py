@@ -9,7 +9,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from controller import door, lease_server
+from controller import door, lease_server, pace
 from controller.kube import identity
 from controller.kube.client import KubeClient, open_client
 from farebox.core.instant import BootMs
@@ -254,3 +254,29 @@ def test_an_address_is_the_same_however_it_is_written(
     address: str, addresses: tuple[str, ...], among: bool
 ) -> None:
     assert identity._is_among(address, addresses) is among
+
+
+async def test_a_pod_that_talks_without_end_is_read_no_faster_than_it_may_and_others_are(
+    at: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "WORK_MAX", pace.STREAM_WORK + 2 * pace.MESSAGE_WORK)
+    monkeypatch.setattr(pace, "WORK_PER_S", 0.001)
+    monkeypatch.setattr(pace, "READ_WAIT_S_MAX", 1e6)
+    async with (
+        pod_peer(at, authorization=bearer(MINE)) as loud,
+        pod_peer(at, authorization=bearer(OTHER), address="127.0.0.2") as quiet,
+    ):
+        await loud.greet("a")
+        for _ in range(100):
+            await loud.report()
+        await quiet.greet("b")
+        await quiet.report(want=(wants(300),))
+        assert (await quiet.next(Grant)).granted == 300
+        told = (await loud.next(ReportAck)).seq
+        assert told <= 2
+        assert at.engine.world.holders["a"].seq in (1, 2)
+
+    # Nor can it make itself new by coming again.
+    async with pod_peer(at, authorization=bearer(MINE)) as again:
+        found, sentence = await refusal(again)
+    assert (found.name, "comes too often" in sentence) == ("RESOURCE_EXHAUSTED", True)
