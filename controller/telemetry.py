@@ -101,15 +101,19 @@ class _PoolGauges(Collector):
         return ()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Committed and settled money and open leases by pool."""
+        """What may be spent, what is, and what is lent, by pool."""
+        limit = _family("farebox_pool_limit_usd", "What may be spent, now.")
         committed = _family("farebox_pool_committed_usd", "The most that may still be billed.")
         settled = _family("farebox_pool_settled_usd", "What is known to be spent.")
+        leased = _family("farebox_pool_leased_usd", "What is lent and neither spent nor held.")
         holders = _family("farebox_pool_holders", "Open leases.")
         for title, figures in _by_title(self._engine.world, self._engine.now).items():
+            limit.add_metric([title], _dollars(_sum(one.limit for one in figures)))
             committed.add_metric([title], _dollars(_sum(one.committed for one in figures)))
             settled.add_metric([title], _dollars(_sum(one.settled for one in figures)))
+            leased.add_metric([title], _dollars(_sum(one.leased for one in figures)))
             holders.add_metric([title], sum(one.holders for one in figures))
-        yield from (committed, settled, holders)
+        yield from (limit, committed, settled, leased, holders)
 
 
 def _by_title(world: World, now: UtcMs) -> dict[str, list[PoolFigures]]:

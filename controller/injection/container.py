@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from controller.injection.keys import Key
 from controller.injection.settings import Settings
 
 Object = dict[str, Any]
@@ -110,11 +111,13 @@ def _env(settings: Settings, grace_s: int | None) -> list[Object]:
         **({"FAREBOX_RECEIPTS": "-"} if settings.receipts else {}),
         **settings.env,
     }
+    filled = {key.name for key in settings.keys}
     return [
         _field("FAREBOX_NAMESPACE", "metadata.namespace"),
         _field("FAREBOX_NAME", "metadata.name"),
         _field("FAREBOX_POD_IP", "status.podIP"),
-        *({"name": name, "value": value} for name, value in texts.items()),
+        *({"name": name, "value": value} for name, value in texts.items() if name not in filled),
+        *(_filled(key) for key in settings.keys),
     ]
 
 
@@ -126,6 +129,14 @@ def _grace_ms(grace_s: int | None) -> int:
 
 def _field(name: str, path: str) -> Object:
     return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
+
+
+def _filled(key: Key) -> Object:
+    """A variable that the kubelet fills; nobody else needs to read the Secret."""
+    reference: Object = {"name": key.secret, "key": key.entry}
+    if key.optional:
+        reference["optional"] = True
+    return {"name": key.name, "valueFrom": {"secretKeyRef": reference}}
 
 
 def _resources(settings: Settings) -> Object:

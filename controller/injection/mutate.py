@@ -2,8 +2,8 @@
 
 The one rule: injecting twice is the same as injecting once, with the settings of the last time, and
 whatever somebody else has put into the pod stays as it is: a container of ours that was injected
-with the same settings keeps what others have changed in it. This module must not know why a pod is
-injected.
+with the same settings keeps what others have changed in it, as long as it still is a sidecar. This
+module must not know why a pod is injected.
 """
 
 import copy
@@ -30,8 +30,8 @@ def inject(pod: Object, settings: Settings, record: Record | None) -> Object:
     container = container_of(settings, grace_s=spec.get("terminationGracePeriodSeconds"))
     volumes = volumes_of(settings)
     mark = hash_of(container, volumes)
-    if record is None or record.hash != mark or not has(entries(spec, "initContainers"), CONTAINER):
-        _put_container(spec, container, settings)
+    kept = _kept(spec, container) if record is not None and record.hash == mark else None
+    _put_container(spec, kept or container, settings)
     for volume in volumes:
         _put_volume(spec, volume)
     written = Record(
@@ -50,6 +50,39 @@ def takers_of_base_urls(spec: Object, settings: Settings) -> Iterator[Object]:
     for container in (*entries(spec, "initContainers"), *entries(spec, "containers")):
         if container.get("name") not in {CONTAINER, *settings.start_after}:
             yield container
+
+
+def _kept(spec: Object, wanted: Object) -> Object | None:
+    """The container that is there, where it is what was injected but for what others may change.
+
+    A record proves nothing, since whoever makes the pod may have copied it.
+    """
+    for found in entries(spec, "initContainers"):
+        if found.get("name") == CONTAINER:
+            return found if _is_sidecar(found, wanted) else None
+    return None
+
+
+def _is_sidecar(found: Object, wanted: Object) -> bool:
+    """Whether it runs the same program in the same way; its image and resources may be others."""
+    same = all(found.get(name) == wanted[name] for name in ("restartPolicy", "command"))
+    if not same or any(found.get(name) for name in ("args", "lifecycle", "envFrom")):
+        return False
+    steering = [one for one in entries(found, "env") if _steers(one, wanted)]
+    return len(steering) == len(wanted["env"]) and all(
+        any(_covers(one, other) for one in items)
+        for items, others in (
+            (steering, wanted["env"]),
+            (entries(found, "volumeMounts"), wanted["volumeMounts"]),
+        )
+        for other in others
+    )
+
+
+def _steers(variable: Object, wanted: Object) -> bool:
+    """Whether a variable means anything to the sidecar."""
+    name = str(variable.get("name"))
+    return name.startswith("FAREBOX_") or has(wanted["env"], name)
 
 
 def _put_container(spec: Object, container: Object, settings: Settings) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from controller.injection.keys import KEYS, NONE
 from controller.injection.quantities import CPU, MEMORY, STATE, size_of
 from controller.injection.reading import LOG_LEVEL
 from controller.injection.settings import Settings, Sizes
@@ -19,7 +20,7 @@ PREFIX: Final = "farebox.dev/"
 INJECT: Final = f"{PREFIX}inject"
 RECORD: Final = f"{PREFIX}injected"
 BASE_URLS: Final = f"{PREFIX}base-urls"
-NONE: Final = "none"
+KEYS_OF: Final = f"{PREFIX}keys"
 UNKNOWN_MAX: Final = 4
 """Of annotations that nobody knows so many are told: looking for what was meant takes time."""
 
@@ -33,6 +34,7 @@ _READERS: Final[Mapping[str, Reader[Any]]] = {
     f"{PREFIX}memory-limit": MEMORY,
     f"{PREFIX}state-size": STATE,
     f"{PREFIX}log-level": LOG_LEVEL,
+    KEYS_OF: KEYS,
 }
 KNOWN: Final = frozenset({INJECT, RECORD, BASE_URLS, *_READERS})
 """All annotations of this project that a pod may have."""
@@ -88,6 +90,7 @@ def overridden(
         state_size=said.get(f"{PREFIX}state-size", settings.state_size),
         log_level=said.get(f"{PREFIX}log-level", settings.log_level),
         base_urls=said.get(BASE_URLS, settings.base_urls),
+        keys=said.get(KEYS_OF, settings.keys),
     )
 
 

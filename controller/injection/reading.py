@@ -7,6 +7,7 @@ with a mistake injects nothing. This module must not know pods.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from controller.injection.keys import ENTRY, KEYS_MAX, SECRET, VARIABLE, Key
 from controller.injection.quantities import CPU, MEMORY, STATE, size_of
 from controller.injection.settings import (
     MESHES,
@@ -125,6 +126,7 @@ def _read(document: Document, report: Report, audience: str, own_namespace: str)
         base_urls=_base_urls(top, providers),
         providers=providers,
         env=_env(top),
+        keys=_keys(top),
         start_after=top.many("startAfter", LABEL) if top.has("startAfter") else MESHES,
         untouched=NEVER_TOUCHED | {own_namespace, *top.many("excludedNamespaces", NAMESPACE)},
     )
@@ -210,3 +212,27 @@ def _env(top: Fields) -> Mapping[str, str]:
     for name in sorted(OWN_VARIABLES.intersection(env)):
         top.problem(f"env.{name}", "is set by the injection itself: leave it out")
     return env
+
+
+def _keys(top: Fields) -> tuple[Key, ...]:
+    if top.node("keys") == []:
+        return ()
+    groups = top.sections("keys", required=False)
+    if len(groups) > KEYS_MAX:
+        top.problem("keys", f"has {len(groups)} entries: write at most {KEYS_MAX}")
+    written = top.node("env")
+    taken = set(written) if isinstance(written, dict) else set()
+    found = []
+    for group in groups:
+        key = Key(
+            name=group.one("name", VARIABLE),
+            secret=group.one("secretName", SECRET),
+            entry=group.one("secretKey", ENTRY),
+            optional=group.optional("optional", TRUTH) or False,
+        )
+        if key.name in taken and group.is_sound("name"):
+            group.problem("name", f"is {key.name} for the second time, here or in env: keep one")
+        taken.add(key.name)
+        group.close()
+        found.append(key)
+    return tuple(found)

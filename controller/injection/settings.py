@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from controller.injection.keys import Key
+
 USER: Final = 15_002
 NEVER_TOUCHED: Final = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 """What Kubernetes itself lives of: a cluster must be able to start without Farebox."""
@@ -92,6 +94,7 @@ class Settings:
     base_urls: tuple[str, ...] = ()
     providers: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: PROVIDERS)
     env: Mapping[str, str] = field(default_factory=dict)
+    keys: tuple[Key, ...] = ()
     start_after: tuple[str, ...] = MESHES
     untouched: frozenset[str] = NEVER_TOUCHED
 

@@ -7,13 +7,17 @@ how certificates are made.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from controller.kube.authorities import Authorities
 from controller.kube.client import KubeClient, KubeError
 from controller.kube.namespaces import Namespaces
 from controller.kube.places import Hooks, Step, TrustMaps
+from controller.kube.pods import Pod
 from controller.kube.reflector import BackOff, Reflector
 from farebox.runtime.clock import Clock
 from farebox.runtime.tasks import first_of
@@ -49,6 +53,8 @@ class Bundles:
             kube, self.namespaces, self.look_again, in_use=in_use, untouched=untouched
         )
         self._hooks = Hooks(kube, self.look_again) if webhook else None
+        self._in_use = in_use
+        self._used: set[str] = set()
         self._clock = clock
         self._authorities = authorities or Authorities(clock)
         self._poked = asyncio.Event()
@@ -65,15 +71,25 @@ class Bundles:
         """Something has changed, perhaps what `in_use` says."""
         self._poked.set()
 
+    def pod_changed(self, before: Pod | None, after: Pod | None) -> None:
+        """Look again where the first pod came that mounts the bundle, or the last one went.
+
+        Thousands of others come and go, and each look is at all namespaces.
+        """
+        for pod in (before, after):
+            if pod is None or self._in_use(pod.namespace) is (pod.namespace in self._used):
+                continue
+            self._used ^= {pod.namespace}
+            self._poked.set()
+
     def is_published(self) -> bool:
         """Whether every place that is known holds what is wanted, and nothing that is overdue."""
         listed = all(mirror.synced.is_set() for mirror in self._mirrors())
         return listed and bool(self._authorities.wanted) and not self._steps()
 
-    def trouble(self) -> str:
-        """Which places could not be written, in a sentence; "" when there are none."""
-        places = ", ".join(sorted(self._back_offs))
-        return f"the controllers' authorities can't be published in {places}" if places else ""
+    def trouble(self) -> tuple[str, ...]:
+        """Which places could not be written when it was last tried."""
+        return tuple(sorted(self._back_offs))
 
     async def run(self) -> None:
         """For ever."""
@@ -131,7 +147,8 @@ class Bundles:
                     self._rest_ms = self._due_ms[step.place]
                     return
             else:
-                self._back_offs.pop(step.place, None)
+                if self._back_offs.pop(step.place, None) is not None:
+                    _LOG.info("the authorities are published", extra={"place": step.place})
                 self._due_ms[step.place] = self._now_ms() + WRITTEN_AGAIN_MS
 
     def _failed(self, place: str, error: KubeError) -> None:
@@ -154,3 +171,23 @@ class Bundles:
 
     def _now_ms(self) -> int:
         return int(self._clock.boot())
+
+
+class BundleMetrics(Collector):
+    """In how many places the authorities are not as they should be, for Prometheus."""
+
+    def __init__(self, bundles: Bundles) -> None:
+        self._bundles = bundles
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing ahead of time: the family is made with its value."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """At the time of asking."""
+        unpublished = GaugeMetricFamily(
+            "farebox_cluster_unpublished",
+            "Places in which the controllers' authorities can't be written; the log has each.",
+        )
+        unpublished.add_metric([], len(self._bundles.trouble()))
+        yield unpublished

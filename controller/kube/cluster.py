@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from controller.door import Authenticate
 from controller.engine import Engine
 from controller.injection.settings import NEVER_TOUCHED
-from controller.kube.bundles import Bundles
+from controller.kube.bundles import BundleMetrics, Bundles
 from controller.kube.client import KubeClient, KubeError, open_client
 from controller.kube.cluster_metrics import ClusterMetrics
 from controller.kube.identity import Identities
@@ -96,8 +96,9 @@ class Cluster:
     ) -> None:
         """Answer probes, follow the API server, publish the authorities. Raises OSError."""
         registry.register(ClusterMetrics(self.watch, self.pods, self.tls, server))
+        registry.register(BundleMetrics(self.bundles))
         self.pods.follow(_teller(server))
-        self.pods.follow(self.bundles.look_again)
+        self.pods.follow(self.bundles.pod_changed)
         if self._options.probes is not None:
             self._probes = ProbeServer(registry=registry, checks={READY: self.not_ready})
             await self._probes.start(self._options.probes)

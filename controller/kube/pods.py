@@ -14,7 +14,6 @@ from typing import Final
 from controller.kube.client import KubeClient, Object, path
 from controller.kube.reflector import Key, Reflector
 
-INJECTED: Final = "farebox.dev/injected"
 OPT_OUT: Final = "farebox.dev/inject"
 CONTAINER: Final = "farebox"
 TRUST: Final = "farebox-ca"
@@ -36,7 +35,7 @@ class Pod:
     """What is kept of a pod.
 
     `ended`: it has run and is only kept for its logs; `mounts_trust`: it can't start without the
-    ConfigMap TRUST.
+    ConfigMap TRUST; `running`: its own containers have been started.
     """
 
     uid: str
@@ -49,6 +48,7 @@ class Pod:
     mounts_trust: bool
     deleting: bool
     ended: bool
+    running: bool = False
 
 
 PodChanged = Callable[[Pod | None, Pod | None], None]
@@ -124,6 +124,7 @@ def pod_of(thing: Object) -> Pod:
         ),
         deleting="deletionTimestamp" in metadata,
         ended=status.get("phase") in _ENDED,
+        running=status.get("phase") == "Running",
     )
 
 
@@ -132,9 +133,14 @@ def _interned(labels: Mapping[str, object]) -> Mapping[str, str]:
 
 
 def _sidecar_of(metadata: Object, spec: Object) -> Sidecar:
-    labels, notes = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
-    if INJECTED in notes or any(one.get("name") == CONTAINER for one in containers):
+    """What the pod has, and not what its annotations say: those may be copied from another."""
+    if any(_is_sidecar(one) for one in spec.get("initContainers") or ()):
         return Sidecar.INJECTED
+    labels, notes = metadata.get("labels") or {}, metadata.get("annotations") or {}
     refused = "false" in {labels.get(OPT_OUT), notes.get(OPT_OUT)}
     return Sidecar.OPTED_OUT if refused else Sidecar.ABSENT
+
+
+def _is_sidecar(container: Object) -> bool:
+    """Whether it is there before the pod's containers and as long as they are."""
+    return container.get("name") == CONTAINER and container.get("restartPolicy") == "Always"

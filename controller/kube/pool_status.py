@@ -27,7 +27,8 @@ class PoolView(NamedTuple):
     """What a pool's status is made from.
 
     `facts` is None while no version is in force, and for a limit of each single call.
-    `bare_pods`: pods that the selector matches and that have no sidecar; None when not known.
+    `bare_pods`: pods that the selector matches and that have no sidecar, or one that has not
+    connected; None when not known.
     """
 
     seen: Seen
@@ -104,9 +105,10 @@ def _enforced(view: PoolView) -> Found:
         return Found(ENFORCED, Status.FALSE, "Shadow", says)
     if view.bare_pods:
         says = (
-            f"{_count(view.bare_pods, 'pod')} that the selector matches without a sidecar: what "
-            "these call is not counted; label the namespace farebox.dev/inject=enabled and make "
-            'them anew, or label them farebox.dev/inject="false" if they call nothing'
+            f"{_count(view.bare_pods, 'pod')} that the selector matches without a sidecar, or with "
+            "one that has not connected: what these call is not counted; label the namespace "
+            "farebox.dev/inject=enabled and make them anew, or label them "
+            'farebox.dev/inject="false" if they call nothing'
         )
         return Found(ENFORCED, Status.FALSE, "PodsWithoutSidecar", says)
     if pool.when_disconnected is WhenDisconnected.ALLOW:

@@ -32,7 +32,7 @@ class Telling:
         instance: str,
     ) -> None:
         """`engine` is that of the present reign, None without one; `instance` this pod's name."""
-        bare = BarePods(pods, lambda: watch.loaded.resources.pools)
+        bare = BarePods(pods, lambda: watch.loaded.resources.pools, engine, clock)
         self.happenings = Happenings(kube, clock, instance=instance)
         self.statuses = Statuses(
             Standing(watch),

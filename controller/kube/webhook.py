@@ -29,6 +29,7 @@ from controller.injection.review import (
 )
 from controller.injection.settings import Settings
 from controller.kube.client import KubeError
+from farebox.runtime.accepting import Accepting, Bounds
 from farebox.runtime.endpoints import Endpoint
 
 _LOG = logging.getLogger(__name__)
@@ -43,7 +44,9 @@ ASIDE_BYTES_MIN: Final = 128 * 1024
 ANSWER_S_MAX: Final = 4.0
 """Less than the 5 s that the API server waits, so that it is told why."""
 
-HANDSHAKE_S_MAX: Final = 5.0
+EXCHANGE_S_MAX: Final = 15.0
+"""From the first byte of a question to its answer; who asks in earnest needs far less."""
+
 IDLE_S_MAX: Final = 180.0
 """Longer than the API server keeps an idle connection (90 s): it must be the one that closes, since
 it does not ask again when a connection ends under its question."""
@@ -54,6 +57,8 @@ REVIEWS_MAX: Final = 32
 wait for nobody: else whoever begins so many and sends nothing more would keep all pods waiting."""
 
 CONNECTIONS_MAX: Final = 512
+"""More than the pods that an API server makes at a time. A TLS connection takes 1/4 MiB."""
+
 LINGER_S_MAX: Final = 1.0
 """How long the rest of a body that nobody wants is read, so that its sender hears why."""
 
@@ -72,7 +77,6 @@ class Webhook:
         self._settings = settings
         self._namespace_of = namespace_of
         self._turns = asyncio.Semaphore(REVIEWS_MAX)
-        self._server: asyncio.Server | None = None
         app = web.Application(client_max_size=BODY_BYTES_MAX)
         app.router.add_post(PATH, self._answer)
         self._runner = web.AppRunner(
@@ -85,6 +89,10 @@ class Webhook:
             max_field_size=HEAD_BYTES_MAX,
             shutdown_timeout=STOP_S_MAX,
         )
+        bounds = Bounds(
+            connections_max=CONNECTIONS_MAX, rest_s_max=IDLE_S_MAX, exchange_s_max=EXCHANGE_S_MAX
+        )
+        self._accepting = Accepting(self._connection, bounds)
 
     async def start(self, endpoint: Endpoint, context: ssl.SSLContext) -> int:
         """Listen with TLS; returns the port. Raises OSError when the address is taken.
@@ -92,31 +100,24 @@ class Webhook:
         Whoever renews the certificate does so within `context`: new connections see it at once.
         """
         await self._runner.setup()
-        self._server = await asyncio.get_running_loop().create_server(
-            self._connection,
-            endpoint.host,
-            endpoint.port,
-            ssl=context,
-            ssl_handshake_timeout=HANDSHAKE_S_MAX,
-        )
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        return await self._accepting.start(endpoint, context)
 
     async def stop(self) -> None:
         """Stop listening, and let what is asked be answered."""
-        if self._server is not None:
-            self._server.close()
+        await self._accepting.stop()
         await self._runner.cleanup()
 
-    def _connection(self) -> asyncio.BaseProtocol:
+    def _connection(self) -> asyncio.Protocol:
         server = self._runner.server
         assert server is not None
-        if len(server.connections) >= CONNECTIONS_MAX:
-            return _Refused()
-        made: asyncio.BaseProtocol = server()
-        return made
+        return server()
 
     async def _answer(self, http: web.Request) -> web.Response:
+        answer = await self._told(http)
+        self._accepting.answered(http.protocol)
+        return answer
+
+    async def _told(self, http: web.Request) -> web.Response:
         try:
             async with asyncio.timeout(ANSWER_S_MAX):
                 if _is_small(http):
@@ -158,13 +159,6 @@ def _is_small(http: web.Request) -> bool:
     """Whether a body says that it is, and can't grow."""
     length, packed = http.content_length, "Content-Encoding" in http.headers
     return length is not None and length < ASIDE_BYTES_MIN and not packed
-
-
-class _Refused(asyncio.Protocol):
-    """A connection too many: it is closed at once."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
 
 
 class WebhookMetrics(Collector):

@@ -2,7 +2,8 @@
 
 Beside it a probe server for the kubelet and for Prometheus, on an address that others reach. The
 one rule: they only read; nothing can be changed through them, the admin server listens on loopback,
-and the probe server shows no view. This module must not know what the views show.
+the probe server shows no view, and a connection is for one question. This module must not know what
+the views show.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from farebox.runtime.accepting import Accepting, Bounds
 from farebox.runtime.endpoints import Endpoint
 
 JsonView = Callable[[Mapping[str, str]], object]
@@ -25,16 +27,25 @@ Check = Callable[[], str]
 
 QUERY_BYTES_MAX: Final = 4_096
 SHUTDOWN_GRACE_S: Final = 2.0
+PROBE_CONNECTIONS_MAX: Final = 64
+PROBE_REST_S_MAX: Final = 5.0
+PROBE_S_MAX: Final = 10.0
+"""From the question to the end of the answer; a kubelet and Prometheus wait no longer."""
+
+ADMIN_CONNECTIONS_MAX: Final = 64
+ADMIN_S_MAX: Final = 60.0
+"""The same; views of many pools come by `kubectl port-forward`, which is slow."""
+
 METRICS_PART: Final = 10
 """Whoever reaches a probe server may ask for metrics all the time; at most one part in so many of
 it goes into making them."""
 
 
 class _Server:
-    """Answers GET requests, by path."""
+    """Answers GET requests, by path, one for each connection."""
 
-    def __init__(self, routes: Mapping[str, Handler]) -> None:
-        app = web.Application(client_max_size=QUERY_BYTES_MAX)
+    def __init__(self, routes: Mapping[str, Handler], bounds: Bounds) -> None:
+        app = web.Application(client_max_size=QUERY_BYTES_MAX, middlewares=[_last])
         for path, handler in routes.items():
             app.router.add_get(path, handler)
         self._runner = web.AppRunner(
@@ -44,18 +55,22 @@ class _Server:
             max_line_size=QUERY_BYTES_MAX,
             shutdown_timeout=SHUTDOWN_GRACE_S,
         )
+        self._accepting = Accepting(self._connection, bounds)
 
     async def start(self, endpoint: Endpoint) -> int:
         """Listen; returns the port. Raises OSError when the address is taken."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, endpoint.host, endpoint.port)
-        await site.start()
-        port: int = self._runner.addresses[0][1]
-        return port
+        return await self._accepting.start(endpoint)
 
     async def stop(self) -> None:
         """Stop listening and close what is open."""
+        await self._accepting.stop()
         await self._runner.cleanup()
+
+    def _connection(self) -> asyncio.Protocol:
+        server = self._runner.server
+        assert server is not None
+        return server()
 
 
 class AdminServer(_Server):
@@ -73,7 +88,12 @@ class AdminServer(_Server):
                 "/readyz": _handler_of_check(not_ready),
                 "/metrics": _handler_of_metrics(registry),
                 **{path: _handler_of(view) for path, view in views.items()},
-            }
+            },
+            Bounds(
+                connections_max=ADMIN_CONNECTIONS_MAX,
+                rest_s_max=ADMIN_S_MAX,
+                exchange_s_max=ADMIN_S_MAX,
+            ),
         )
 
 
@@ -86,8 +106,25 @@ class ProbeServer(_Server):
                 "/livez": _health,
                 "/metrics": _handler_of_metrics(registry, part=METRICS_PART),
                 **{path: _handler_of_check(check) for path, check in checks.items()},
-            }
+            },
+            Bounds(
+                connections_max=PROBE_CONNECTIONS_MAX,
+                rest_s_max=PROBE_REST_S_MAX,
+                exchange_s_max=PROBE_S_MAX,
+            ),
         )
+
+
+@web.middleware
+async def _last(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every answer is the last one of its connection."""
+    try:
+        answer = await handler(request)
+    except web.HTTPException as refusal:
+        refusal.force_close()
+        raise
+    answer.force_close()
+    return answer
 
 
 async def _health(_: web.Request) -> web.StreamResponse:

@@ -43,8 +43,16 @@ def test_figures_are_summed_over_keys_and_holders() -> None:
     shown = lines(registry)
     assert 'farebox_pool_committed_usd{pool="acme/people"} 1.0' in shown
     assert 'farebox_pool_settled_usd{pool="acme/people"} 0.0' in shown
+    assert 'farebox_pool_leased_usd{pool="acme/people"} 1.0' in shown
+    assert 'farebox_pool_limit_usd{pool="acme/people"} 4.0' in shown, "2 dollars for each"
     assert 'farebox_pool_holders{pool="acme/people"} 2.0' in shown
     assert not any("user-" in line for line in shown)
+
+
+def test_a_pool_that_nobody_has_used_shows_its_limit() -> None:
+    registry = CollectorRegistry()
+    Telemetry(registry, Scene(pool(limit=3_000_000_000)).engine)
+    assert 'farebox_pool_limit_usd{pool="acme/org"} 3.0' in lines(registry)
 
 
 def test_commits_are_counted_with_their_rows_and_times() -> None:

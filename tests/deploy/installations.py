@@ -72,6 +72,10 @@ INSTALLATIONS: Final[Mapping[str, Values]] = {
         "sidecar": {
             "baseUrls": ["openai"],
             "env": {"FAREBOX_KEEP_PROMPTS": "false"},
+            "keys": [
+                {"name": "OPENAI_API_KEY", "secretName": "llm-keys", "secretKey": "openai"},
+                {"name": "SPARE_KEY", "secretName": "spare", "secretKey": "a", "optional": True},
+            ],
             "pullSecrets": ["images"],
             "runAsUser": "Image",
         },
@@ -88,6 +92,7 @@ INSTALLATIONS: Final[Mapping[str, Values]] = {
             "sidecarsFrom": [
                 {"namespaceSelector": {"matchLabels": {"farebox.dev/inject": "enabled"}}}
             ],
+            "webhookFrom": [{"ipBlock": {"cidr": "10.0.0.0/28"}}],
             "metricsFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}],
             "apiServerPorts": [6443],
             "apiServerAddresses": ["10.0.0.1/32", "fd00::1/128"],

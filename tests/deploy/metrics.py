@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
+from controller.kube.bundles import BundleMetrics, Bundles
 from controller.kube.cluster_metrics import ClusterMetrics
 from controller.kube.pods import Pods
 from controller.kube.resources import KubeWatch
@@ -60,6 +61,7 @@ def _of_controller() -> tuple[CollectorRegistry, CollectorRegistry]:
     idle = SimpleNamespace(outcomes=Counter(), failures=0)
     registry.register(WebhookMetrics(cast("Webhook", idle)))
     registry.register(_of_cluster())
+    registry.register(BundleMetrics(cast("Bundles", SimpleNamespace(trouble=tuple))))
     return registry, inner
 
 

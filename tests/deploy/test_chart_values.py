@@ -94,6 +94,16 @@ WRONG: Final = [
     ("certificates for a day", {"etcd": {"tls": {"days": 1}}}, "etcd.tls.days"),
     ("an address without a mask", {"networkPolicy": {"apiServerAddresses": ["10.0.0.1"]}}, "apiS"),
     ("no sidecar at all", {"networkPolicy": {"sidecarsFrom": []}}, "networkPolicy.sidecarsFrom"),
+    (
+        "a key without its Secret",
+        {"sidecar": {"keys": [{"name": "A_KEY", "secretKey": "a"}]}},
+        "sidecar.keys.0",
+    ),
+    (
+        "a key in place of its name",
+        {"sidecar": {"keys": [{"name": "sk-abc", "secretName": "a", "secretKey": "b"}]}},
+        "sidecar.keys.0.name",
+    ),
     ("a port that is text", {"networkPolicy": {"apiServerPorts": ["https"]}}, "apiServerPorts"),
     ("an interval without unit", {"monitoring": {"podMonitor": {"interval": "30"}}}, "interval"),
     ("a label that is a number", {"commonLabels": {"a": 1}}, "commonLabels"),

@@ -1,5 +1,7 @@
 """The admin server over a real socket."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 
 import aiohttp
@@ -134,3 +136,34 @@ async def test_whoever_asks_for_metrics_all_the_time_does_not_keep_the_process_b
                 assert "made" in await answer.text()
     await server.stop()
     assert counting.made == before + made
+
+
+async def test_whoever_holds_all_connections_does_not_keep_the_kubelet_out(
+    process: _Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PROBE_CONNECTIONS_MAX", 4)
+    server = ProbeServer(registry=process.registry, checks={})
+    port = await server.start(Endpoint("127.0.0.1", 0))
+    kubelet = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
+    strangers = [await asyncio.open_connection("127.0.0.1", port) for _ in range(10)]
+    async with aiohttp.ClientSession(connector=kubelet) as session, asyncio.timeout(60):
+        async with session.get(f"http://127.0.0.1:{port}/livez") as answer:
+            assert answer.status == 200
+        for reader, _ in strangers[:7]:
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+    for _, writer in strangers:
+        writer.close()
+    await server.stop()
+
+
+@pytest.mark.parametrize("path", ["/livez", "/nothing"])
+async def test_a_connection_is_for_one_question(process: _Process, path: str) -> None:
+    server = ProbeServer(registry=process.registry, checks={})
+    port = await server.start(Endpoint("127.0.0.1", 0))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+    async with asyncio.timeout(60):
+        assert b"Connection: close" in await reader.read()
+    writer.close()
+    await server.stop()

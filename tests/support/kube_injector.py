@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import yaml
 
+from controller.injection.container import CONTAINER
 from controller.injection.settings import NEVER_TOUCHED, Settings
 from controller.kube.authorities import Authorities
 from controller.kube.bundles import Bundles
@@ -36,6 +37,8 @@ POLLS_MAX: Final = 400
 POLL_S: Final = 0.05
 ROLES: Final = "/apis/rbac.authorization.k8s.io/v1"
 CONFIGURATIONS: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+
+APP: Final = {"name": "app", "image": "registry.example/app:1"}
 
 
 async def until(holds: Callable[[], Any]) -> Any:
@@ -161,7 +164,7 @@ async def injecting(api: KubeApi, folder: Path) -> AsyncIterator[Injector]:
             untouched=settings.untouched,
             authorities=Authorities(clock, drop_after_ms=2_000),
         )
-        pods.follow(bundles.look_again)
+        pods.follow(bundles.pod_changed)
         webhook = Webhook(settings, bundles.namespaces.find)
         port = await webhook.start(Endpoint("127.0.0.1", 0), context)
         made = Injector(api, folder, bundles, webhook, context, port, settings)
@@ -228,3 +231,32 @@ async def _credentials(api: KubeApi, folder: Path) -> Path:
         )
     )
     return file
+
+
+def pod(name: str = "", *, annotations: dict[str, str] | None = None, **spec: Any) -> Any:
+    """A pod with the container APP, as it is sent."""
+    metadata: dict[str, Any] = {"name": name} if name else {"generateName": "some-"}
+    metadata["annotations"] = annotations or {}
+    return {"metadata": metadata, "spec": {"containers": [APP], **spec}}
+
+
+def at(namespace: str, name: str = "") -> str:
+    """Where the pods of a namespace are, or one of them."""
+    return f"/api/v1/namespaces/{namespace}/pods" + (f"/{name}" if name else "")
+
+
+def sidecar_of(stored: Any) -> Any:
+    """The sidecar's container, which is there once and first. AssertionError otherwise."""
+    first, *others = stored["spec"]["initContainers"]
+    assert first["name"] == CONTAINER
+    assert CONTAINER not in [one["name"] for one in others]
+    return first
+
+
+def from_secrets(container: Any) -> dict[str, Any]:
+    """The variables that the kubelet fills from Secrets."""
+    return {
+        one["name"]: one["valueFrom"]["secretKeyRef"]
+        for one in container["env"]
+        if "secretKeyRef" in one.get("valueFrom", {})
+    }

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from controller.injection.container import VOLUMES, container_of, hash_of, volumes_of
+from controller.injection.keys import Key
 from controller.injection.settings import Sizes
 from sidecar.config import load_config
 from tests.support.admission import SETTINGS, Object, pod_of
@@ -115,6 +116,29 @@ def test_settings_reach_the_sidecar() -> None:
     assert plain["FAREBOX_RECEIPTS"] == "-"
     assert "FAREBOX_RECEIPTS" not in env
     assert env["FAREBOX_CALLS_MAX"] == "20"
+
+
+def test_keys_come_from_secrets_and_are_part_of_what_is_hashed() -> None:
+    keys = (
+        Key(name="OPENAI_API_KEY", secret="llm-keys", entry="openai"),
+        Key(name="HF_TOKEN", secret="other", entry="token", optional=True),
+    )
+    other = replace(SETTINGS, env={"OPENAI_API_KEY": "in the clear"}, keys=keys)
+
+    container = container_of(other, grace_s=None)
+
+    assert container["env"][-2:] == [
+        {
+            "name": "OPENAI_API_KEY",
+            "valueFrom": {"secretKeyRef": {"name": "llm-keys", "key": "openai"}},
+        },
+        {
+            "name": "HF_TOKEN",
+            "valueFrom": {"secretKeyRef": {"name": "other", "key": "token", "optional": True}},
+        },
+    ]
+    assert "OPENAI_API_KEY" not in env_of(container)
+    assert hash_of(container) != hash_of(container_of(SETTINGS, grace_s=None))
 
 
 def test_a_hash_is_the_same_for_the_same_and_another_for_another() -> None:

@@ -134,6 +134,74 @@ def test_what_others_have_changed_in_our_container_stays() -> None:
     assert injected(pod) == pod
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"command": ["sleep", "infinity"]},
+        {"restartPolicy": None},
+        {"args": ["--controller", "elsewhere:1"]},
+        {"envFrom": [{"secretRef": {"name": "own"}}]},
+        {"env": []},
+        {"volumeMounts": []},
+    ],
+)
+def test_a_copied_record_does_not_make_another_container_ours(change: Object) -> None:
+    pod = injected(pod_of())
+    container(pod, CONTAINER).update(change)
+    assert without_empties(injected(pod)) == without_empties(injected(pod_of()))
+
+
+@pytest.mark.parametrize(
+    ("variable", "stays"),
+    [
+        ({"name": "FAREBOX_CONTROLLER", "value": "elsewhere:1"}, False),
+        ({"name": "FAREBOX_KEEP_PROMPTS", "value": "true"}, False),
+        ({"name": "OTEL_SERVICE_NAME", "value": "shop"}, True),
+    ],
+)
+def test_others_may_give_our_container_variables_that_do_not_steer_it(
+    variable: Object, stays: bool
+) -> None:
+    pod = injected(pod_of())
+    container(pod, CONTAINER)["env"].append(variable)
+    assert (injected(pod) == pod) is stays
+
+
+def test_a_record_without_its_container_is_made_good() -> None:
+    pod = injected(pod_of())
+    record = pod["metadata"]["annotations"]
+    copied = pod_of() | {"metadata": {"annotations": record}}
+    assert injected(copied)["spec"] == pod["spec"]
+
+
+@pytest.mark.parametrize(
+    ("after", "want"),
+    [
+        (["vault-agent-init", "farebox", "migrate"], ["farebox", "vault-agent-init", "migrate"]),
+        (["farebox", "linkerd-proxy", "migrate"], ["linkerd-proxy", "farebox", "migrate"]),
+        (
+            ["istio-init", "vault-agent-init", "farebox"],
+            ["istio-init", "farebox", "vault-agent-init"],
+        ),
+    ],
+    ids=[
+        "another injector put its own before ours",
+        "a mesh put its own behind ours",
+        "both",
+    ],
+)
+def test_asked_again_it_takes_its_place_again(after: list[str], want: list[str]) -> None:
+    pod = injected(pod_of())
+    ours = container(pod, CONTAINER) | {"image": "mirror.example/farebox-sidecar:1"}
+    pod["spec"]["initContainers"] = [
+        ours if name == CONTAINER else {"name": name} for name in after
+    ]
+    again = injected(pod)
+    assert names(again, "initContainers") == want
+    assert container(again, CONTAINER) == ours
+    assert injected(again) == again
+
+
 def test_with_other_settings_ours_is_made_anew_and_nothing_else() -> None:
     pod = injected(pod_of({"name": "app"}, imagePullSecrets=[{"name": "own"}]), OPENAI)
     container(pod, CONTAINER)["image"] = "mirror.example/farebox-sidecar:1"

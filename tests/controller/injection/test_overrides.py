@@ -1,7 +1,10 @@
 """Annotations: what they change, whose wins, and a sentence for each that can't be read."""
 
+from dataclasses import replace
+
 import pytest
 
+from controller.injection.keys import Key
 from controller.injection.overrides import OverrideError, is_opted_out, overridden
 from controller.injection.settings import LogLevel, Settings, Sizes
 from tests.support.admission import SETTINGS
@@ -43,6 +46,21 @@ def test_a_pod_wins_over_its_namespace_which_wins_over_the_settings() -> None:
     assert of({"base-urls": ""}, namespace).base_urls == ()
 
 
+def test_keys_are_those_of_the_pod_or_else_of_its_namespace_or_else_of_the_settings() -> None:
+    everywhere, team, own = (
+        Key(name="OPENAI_API_KEY", secret=secret, entry="openai")
+        for secret in ("everywhere", "team", "own")
+    )
+    settings = replace(SETTINGS, keys=(everywhere,))
+    of_team = dotted({"keys": "OPENAI_API_KEY=team/openai"})
+    of_pod = dotted({"keys": "OPENAI_API_KEY=own/openai"})
+
+    assert overridden(settings, {}, {}).keys == (everywhere,)
+    assert overridden(settings, {}, of_team).keys == (team,)
+    assert overridden(settings, of_pod, of_team).keys == (own,)
+    assert overridden(settings, dotted({"keys": "none"}), of_team).keys == ()
+
+
 def test_a_limit_rises_with_what_is_requested() -> None:
     assert of({"memory": "1Gi"}).sizes == Sizes(memory="1Gi", memory_limit="1Gi")
     assert of({"cpu": "2"}).sizes == Sizes(cpu="2")
@@ -63,6 +81,16 @@ def test_a_limit_rises_with_what_is_requested() -> None:
             (
                 'annotation farebox.dev/memory-limit is "32Mi", less than the 64Mi that is '
                 "requested: raise it"
+            ),
+        ),
+        (
+            {"keys": "OPENAI_API_KEY=llm-keys"},
+            (
+                "annotation farebox.dev/keys is not fit in part 1 of 1: write VARIABLE=SECRET/KEY, "
+                "for example OPENAI_API_KEY=llm-keys/openai, with commas between several and "
+                '"?" behind one whose Secret may be absent, or none; VARIABLE is a variable in '
+                "capitals that ends in KEY, TOKEN, SECRET, PASSWORD or CREDENTIAL and does not "
+                "begin with FAREBOX_"
             ),
         ),
         (

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.injection.keys import Key
 from controller.injection.reading import SettingsError, read_settings
 from controller.injection.settings import (
     MESHES,
@@ -39,9 +40,14 @@ providers:
   openai: {OPENAI_BASE_URL: /openai/v1, OPENAI_API_BASE: /openai/v1}
   own: {OWN_URL: /own/v1}
 env: {FAREBOX_CALLS_MAX: "20"}
+keys:
+  - {name: OPENAI_API_KEY, secretName: llm-keys, secretKey: openai}
+  - {name: HF_TOKEN, secretName: other, secretKey: token, optional: true}
 startAfter: [mesh-init]
 excludedNamespaces: [monitoring]
 """
+
+SEVENTEEN = ", ".join(f"{{name: A{n}_KEY, secretName: a, secretKey: b}}" for n in range(17))
 
 
 def read(text: str) -> Settings:
@@ -83,6 +89,10 @@ def test_everything_can_be_set() -> None:
             "own": {"OWN_URL": "/own/v1"},
         },
         env={"FAREBOX_CALLS_MAX": "20"},
+        keys=(
+            Key(name="OPENAI_API_KEY", secret="llm-keys", entry="openai"),
+            Key(name="HF_TOKEN", secret="other", entry="token", optional=True),
+        ),
         start_after=("mesh-init",),
         untouched=NEVER_TOUCHED | {"farebox", "monitoring"},
     )
@@ -121,6 +131,26 @@ def test_the_image_may_choose_the_user_and_limits_may_be_left_out() -> None:
         ("providers: {Own: {URL: /v1}}", '3: providers.Own: is "Own": write a label of lower-case'),
         ("env: {FAREBOX_JOURNAL: x}", "3: env.FAREBOX_JOURNAL: is set by the injection itself: l"),
         ("env: {FAREBOX_CALLS_MAX: 20}", "3: env.FAREBOX_CALLS_MAX: is the number 20: put it in q"),
+        ("keys: {}", "3: keys: is a group of fields: write a list"),
+        ("keys: [OPENAI_API_KEY]", '3: keys[0]: is "OPENAI_API_KEY": write fields and their val'),
+        ("keys: [{name: A_KEY, secretName: a}]", "3: keys[0].secretKey: is missing: write a key w"),
+        (
+            "keys: [{name: sk-live, secretName: a, secretKey: b}]",
+            "3: keys[0].name: is not fit: write a variable in capitals that ends in KEY, TOKEN, ",
+        ),
+        (
+            "keys: [{name: A_KEY, secretName: A, secretKey: b}]",
+            '3: keys[0].secretName: is not fit: write the name of a Secret, for example "llm-keys"',
+        ),
+        (
+            "keys: [{name: A_KEY, secretName: a, secretKey: b, optional: maybe}]",
+            '3: keys[0].optional: is "maybe": write true or false',
+        ),
+        (
+            "env: {A_KEY: x}\nkeys: [{name: A_KEY, secretName: a, secretKey: b}]",
+            "4: keys[0].name: is A_KEY for the second time, here or in env: keep one",
+        ),
+        (f"keys: [{SEVENTEEN}]", "3: keys: has 17 entries: write at most 16"),
         ("env: {a-b: x}", '3: env.a-b: is "a-b": write the name of a variable, for example'),
         ("tokenExpirationSeconds: 60", "3: tokenExpirationSeconds: is 60: write a whole number f"),
         ("imagePullSecrets: [a, a]", '3: imagePullSecrets[1]: is "a" for the second time: keep on'),

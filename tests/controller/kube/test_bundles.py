@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from controller.kube import bundles as module
 from controller.kube.authorities import Authorities
-from controller.kube.bundles import Bundles
+from controller.kube.bundles import BundleMetrics, Bundles
 from controller.kube.client import open_client
+from controller.kube.pods import Pod, pod_of
 from farebox.runtime.clock import SystemClock
 from tests.support.kube_fake import KubeFake, serving_kube
 from tests.support.peers import eventually
@@ -115,6 +117,34 @@ async def test_a_namespace_is_followed(fake: KubeFake, tmp_path: Path) -> None:
         await eventually(lambda: cluster.map_in("late") is None)
 
 
+async def test_of_thousands_of_pods_only_the_first_and_the_last_are_looked_at(
+    fake: KubeFake, tmp_path: Path
+) -> None:
+    def pod(name: str) -> Pod:
+        spec = {"volumes": [{"configMap": {"name": "farebox-ca"}}]}
+        return pod_of({"metadata": {"uid": name, "name": name, "namespace": "late"}, "spec": spec})
+
+    def poked() -> bool:
+        told = cluster.bundles._poked.is_set()
+        cluster.bundles._poked.clear()
+        return told
+
+    async with controller(fake, tmp_path) as cluster:
+        cluster.bundles.want(pem("one"))
+        await eventually(cluster.bundles.is_published)
+        poked()
+        cluster.busy.add("late")
+        cluster.bundles.pod_changed(None, pod("one"))
+        assert poked()
+        for number in range(100):
+            cluster.bundles.pod_changed(None, pod(f"pod-{number}"))
+            cluster.bundles.pod_changed(pod(f"pod-{number}"), None)
+        assert not poked()
+        cluster.busy.clear()
+        cluster.bundles.pod_changed(pod("one"), None)
+        assert poked()
+
+
 async def test_a_rotation_adds_at_once_and_drops_later(fake: KubeFake, tmp_path: Path) -> None:
     async with controller(fake, tmp_path, drop_after_ms=300) as cluster:
         cluster.bundles.want(pem("one"))
@@ -157,9 +187,10 @@ async def test_a_place_that_can_not_be_written_stops_no_other(
         cluster.bundles.want(pem("one"))
 
         await eventually(lambda: cluster.map_in("shop") == pem("one") == cluster.hook())
-        assert cluster.bundles.trouble() == (
-            "the controllers' authorities can't be published in ConfigMap immutable/farebox-ca"
-        )
+        assert cluster.bundles.trouble() == ("ConfigMap immutable/farebox-ca",)
+        registry = CollectorRegistry()
+        registry.register(BundleMetrics(cluster.bundles))
+        assert "farebox_cluster_unpublished 1.0" in generate_latest(registry).decode()
         assert not cluster.bundles.is_published()
 
 
@@ -172,10 +203,10 @@ async def test_an_api_server_that_is_away_is_left_alone_and_found_again(
         await eventually(cluster.bundles.is_published)
         await fake.stop()
         cluster.bundles.want(pem("two"))
-        await eventually(lambda: cluster.bundles.trouble() != "")
+        await eventually(lambda: cluster.bundles.trouble() != ())
         await fake.start()
         await eventually(lambda: "two" in cluster.hook() and "two" in str(cluster.map_in("shop")))
-        await eventually(lambda: cluster.bundles.trouble() == "")
+        await eventually(lambda: cluster.bundles.trouble() == ())
 
 
 async def test_without_a_webhook_its_configuration_is_not_even_looked_at(

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping
+from types import SimpleNamespace
 
 import pytest
 
-from controller.kube.coverage import NAMESPACES_PER_LOOK_MAX, BarePods
+from controller.kube.coverage import NAMESPACES_PER_LOOK_MAX, UNHEARD_MS_MAX, BarePods
 from controller.kube.pods import Pod, PodChanged, Sidecar
 from farebox.core.budgets import Pool, PoolUid
+from farebox.wire.messages import Workload
+from tests.support.clocks import ManualClock
 from tests.support.scenes import pool
 
 
@@ -39,6 +42,7 @@ class Cluster:
         namespace: str = "acme",
         ended: bool = False,
         deleting: bool = False,
+        running: bool = False,
         **labels: str,
     ) -> None:
         pod = Pod(
@@ -52,6 +56,7 @@ class Cluster:
             mounts_trust=False,
             deleting=deleting,
             ended=ended,
+            running=running,
         )
         before, self.by_uid[name] = self.by_uid.get(name), pod
         for follower in self._followers:
@@ -63,9 +68,37 @@ class Cluster:
             follower(before, None)
 
 
-def bare(cluster: Cluster) -> BarePods:
+class Reign:
+    """A controller that leads, and the pods of which it has heard."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.begin()
+
+    def begin(self, *heard: str) -> None:
+        """Another one leads from now on."""
+        self.engine = SimpleNamespace(world=SimpleNamespace(holders={}))
+        for name in heard:
+            self.hear(name)
+
+    def hear(self, name: str) -> None:
+        workload = Workload(namespace="acme", name=name, labels={}, uid=name)
+        self.engine.world.holders[f"journal-of-{name}"] = SimpleNamespace(workload=workload)
+
+    def forget(self) -> None:
+        """Its holders have gone, and had nothing."""
+        self.engine.world.holders.clear()
+
+
+def bare(cluster: Cluster, reign: Reign | None = None) -> BarePods:
     cluster.synced.set()
-    return BarePods(cluster, lambda: cluster.pools)  # type: ignore[arg-type]  # what it needs of one
+    reign = reign or Reign()
+    return BarePods(
+        cluster,  # type: ignore[arg-type]  # what it needs of one
+        lambda: cluster.pools,
+        lambda: reign.engine,  # type: ignore[arg-type,return-value]  # the same
+        reign.clock,
+    )
 
 
 def counts(of: BarePods) -> dict[str, int]:
@@ -93,6 +126,75 @@ def test_who_has_a_sidecar_or_needs_none_is_not_counted(sidecar: Sidecar) -> Non
     cluster.set("one", sidecar)
     cluster.set("job", ended=True)
     cluster.set("going", deleting=True)
+    assert counts(of) == {}
+
+
+def test_what_only_looks_like_a_sidecar_counts_as_none() -> None:
+    """Anybody may give a container that name; who pays for calls connects."""
+    cluster, reign = Cluster(pool("org"), pool("team", selector={"team": "a"})), Reign()
+    of = bare(cluster, reign)
+    cluster.set("honest", Sidecar.INJECTED, running=True, team="a")
+    cluster.set("feigned", Sidecar.INJECTED, running=True, team="a")
+    cluster.set("pulling", Sidecar.INJECTED)
+    assert counts(of) == {}
+    reign.hear("honest")
+    reign.clock.advance(UNHEARD_MS_MAX - 1)
+    assert counts(of) == {}
+    reign.clock.advance(1)
+    assert counts(of) == {"org": 1, "team": 1}
+    cluster.set("feigned", Sidecar.INJECTED, running=True, team="b")
+    assert counts(of) == {"org": 1}
+    reign.hear("feigned")
+    assert counts(of) == {}
+
+
+def test_who_was_heard_once_is_known_as_long_as_its_pod_lives() -> None:
+    cluster, reign = Cluster(pool("org")), Reign()
+    of = bare(cluster, reign)
+    cluster.set("one", Sidecar.INJECTED, running=True)
+    reign.hear("one")
+    assert counts(of) == {}
+    reign.forget()
+    cluster.set("one", Sidecar.INJECTED, running=True, hash="x")
+    reign.clock.advance(UNHEARD_MS_MAX)
+    assert counts(of) == {}
+    cluster.remove("one")
+    cluster.set("one", Sidecar.INJECTED, running=True)
+    counts(of)
+    reign.clock.advance(UNHEARD_MS_MAX)
+    assert counts(of) == {"org": 1}
+
+
+def test_a_new_leader_gives_sidecars_time_to_find_it() -> None:
+    cluster, reign = Cluster(pool("org")), Reign()
+    cluster.set("one", Sidecar.INJECTED, running=True)
+    cluster.set("two", Sidecar.INJECTED, running=True)
+    of = bare(cluster, reign)
+    reign.clock.advance(10 * UNHEARD_MS_MAX)
+    reign.begin("one")
+    assert counts(of) == {}
+    reign.clock.advance(UNHEARD_MS_MAX)
+    assert counts(of) == {"org": 1}
+    reign.begin()
+    assert counts(of) == {}
+
+
+@pytest.mark.parametrize(
+    ("ended", "deleting", "running"),
+    [(True, False, False), (False, True, True), (False, False, False)],
+)
+def test_a_pod_that_calls_nothing_any_more_is_not_missed(
+    ended: bool, deleting: bool, running: bool
+) -> None:
+    cluster, reign = Cluster(pool("org")), Reign()
+    of = bare(cluster, reign)
+    cluster.set("one", Sidecar.INJECTED, running=True)
+    counts(of)
+    reign.clock.advance(UNHEARD_MS_MAX)
+    assert counts(of) == {"org": 1}
+    cluster.set("one", Sidecar.INJECTED, ended=ended, deleting=deleting, running=running)
+    assert counts(of) == {}
+    reign.clock.advance(UNHEARD_MS_MAX)
     assert counts(of) == {}
 
 

@@ -16,6 +16,8 @@ from tests.support.tasks import beside
 
 TRUST = {"name": "farebox-trust", "configMap": {"name": "farebox-ca"}}
 
+SIDECAR = {"name": "farebox", "restartPolicy": "Always"}
+
 
 def body(**labels: str) -> dict[str, Any]:
     return {
@@ -77,9 +79,15 @@ async def test_a_pod_of_the_same_name_is_another_pod(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("metadata", "spec", "want"),
     [
-        ({"annotations": {"farebox.dev/injected": "5f"}}, {}, Sidecar.INJECTED),
-        ({}, {"initContainers": [{"name": "farebox"}]}, Sidecar.INJECTED),
-        ({}, {"containers": [{"name": "app"}, {"name": "farebox"}]}, Sidecar.INJECTED),
+        ({}, {"initContainers": [{"name": "mesh"}, SIDECAR]}, Sidecar.INJECTED),
+        (
+            {"labels": {"farebox.dev/inject": "false"}},
+            {"initContainers": [SIDECAR]},
+            Sidecar.INJECTED,
+        ),
+        ({"annotations": {"farebox.dev/injected": '{"hash":"5f"}'}}, {}, Sidecar.ABSENT),
+        ({}, {"initContainers": [{"name": "farebox"}]}, Sidecar.ABSENT),
+        ({}, {"containers": [{"name": "app"}, SIDECAR]}, Sidecar.ABSENT),
         ({"labels": {"farebox.dev/inject": "false"}}, {}, Sidecar.OPTED_OUT),
         ({"annotations": {"farebox.dev/inject": "false"}}, {}, Sidecar.OPTED_OUT),
         ({}, {"containers": [{"name": "app"}]}, Sidecar.ABSENT),
@@ -93,12 +101,15 @@ def test_whether_a_pod_has_a_sidecar(
     assert (pod.addresses, pod.service_account, pod.mounts_trust) == ((), "default", False)
 
 
-@pytest.mark.parametrize(("phase", "ended"), [("Running", False), ("Succeeded", True)])
-def test_a_pod_that_has_run_has_ended(phase: str, ended: bool) -> None:
+@pytest.mark.parametrize(
+    ("phase", "running", "ended"),
+    [("Pending", False, False), ("Running", True, False), ("Succeeded", False, True)],
+)
+def test_a_pod_runs_and_has_ended(phase: str, running: bool, ended: bool) -> None:
     pod = pod_of(
         {
             "metadata": {"uid": "u", "name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z"},
             "status": {"phase": phase},
         }
     )
-    assert (pod.ended, pod.deleting) == (ended, True)
+    assert (pod.running, pod.ended, pod.deleting) == (running, ended, True)

@@ -6,8 +6,10 @@ import gzip
 import io
 import json
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -17,6 +19,7 @@ from controller.injection.review import Namespace
 from controller.kube import webhook as module
 from controller.kube.client import KubeError
 from controller.kube.webhook import BODY_BYTES_MAX, Webhook, WebhookMetrics
+from farebox.runtime import accepting
 from farebox.runtime.endpoints import Endpoint
 from tests.support.admission import (
     LABELLED,
@@ -37,10 +40,13 @@ async def labelled(_: str) -> Namespace:
 class Caller:
     """The API server's part."""
 
-    def __init__(self, session: aiohttp.ClientSession, webhook: Webhook, port: int) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, webhook: Webhook, port: int, made: Counter[str]
+    ) -> None:
         self.session = session
         self.webhook = webhook
         self.port = port
+        self.made = made
         self.url = f"https://localhost:{port}/inject?timeout=5s"
 
     async def ask(self, review: Object) -> Object:
@@ -62,9 +68,15 @@ async def serving(
     webhook = Webhook(SETTINGS, namespace_of)
     port = await webhook.start(Endpoint("127.0.0.1", 0), server_side)
     connector = aiohttp.TCPConnector(ssl=client_side, limit=0)
+    tracing, made = aiohttp.TraceConfig(), Counter[str]()
+
+    async def connected(*_: object) -> None:
+        made["connections"] += 1
+
+    tracing.on_connection_create_end.append(connected)
     try:
-        async with aiohttp.ClientSession(connector=connector) as session:
-            yield Caller(session, webhook, port)
+        async with aiohttp.ClientSession(connector=connector, trace_configs=[tracing]) as session:
+            yield Caller(session, webhook, port, made)
     finally:
         await webhook.stop()
 
@@ -163,15 +175,48 @@ async def test_a_body_that_never_comes_is_not_waited_for(
         writer.close()
 
 
-async def test_connections_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CONNECTIONS_MAX", 1)
+@pytest.mark.parametrize("speaks", [True, False], ids=["handshakes made", "not a word said"])
+async def test_whoever_holds_all_connections_does_not_keep_the_api_server_out(
+    speaks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CONNECTIONS_MAX", 4)
+    monkeypatch.setattr(accepting, "HANDSHAKE_S_MAX", 60)
     _, client_side = make_certificate(tmp_path)
+    strangers: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
     async with serving(tmp_path) as caller:
         assert await caller.ask(review_of(pod_of()))  # this connection stays open
-        with contextlib.suppress(ssl.SSLError, ConnectionError):
-            reader, _ = await asyncio.open_connection("localhost", caller.port, ssl=client_side)
-            assert await reader.read() == b""
+        for _ in range(10):
+            secure: dict[str, Any] = {"ssl": client_side} if speaks else {}
+            stranger = await asyncio.open_connection(
+                "localhost", caller.port, local_addr=("127.0.0.2", 0), **secure
+            )
+            strangers.append(stranger)
         assert await caller.ask(review_of(pod_of()))
+        ended = [_ended(reader) for reader, _ in strangers[:7]]
+        async with asyncio.timeout(5):
+            assert all(await asyncio.gather(*ended))
+        assert not any(reader.at_eof() for reader, _ in strangers[7:])
+        assert caller.made["connections"] == 1, "it was never cut off"
+        for _, writer in strangers:
+            writer.close()
+
+
+async def _ended(reader: asyncio.StreamReader) -> bool:
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        return await reader.read() == b""
+    return True
+
+
+async def test_a_question_that_is_never_finished_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "EXCHANGE_S_MAX", 0.05)
+    _, client_side = make_certificate(tmp_path)
+    async with serving(tmp_path) as caller, asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("localhost", caller.port, ssl=client_side)
+        writer.write(b"POST /inject HTTP/1.1\r\n")
+        assert await _ended(reader)
+        writer.close()
 
 
 async def test_a_new_certificate_serves_new_connections(tmp_path: Path) -> None:
@@ -181,7 +226,7 @@ async def test_a_new_certificate_serves_new_connections(tmp_path: Path) -> None:
     server_side.load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
     connector = aiohttp.TCPConnector(ssl=client_side)
     async with aiohttp.ClientSession(connector=connector) as session:
-        assert await Caller(session, webhook, port).ask(review_of(pod_of()))
+        assert await Caller(session, webhook, port, Counter()).ask(review_of(pod_of()))
     await webhook.stop()
 
 

@@ -96,6 +96,7 @@ async def test_old_certificates_are_made_anew_by_the_same_authority(api: KubeApi
         await api.kubectl(*words, "farebox.dev/issued=1700000000")
 
     # The annotation is kubectl's now; unasked, helm leaves it so.
+    assert 'conflict with "kubectl-annotate"' in await upgraded(api)
     assert await upgraded(api, "--force-conflicts") == ""
 
     after = {name: (await secret(api, name))["data"] for name in SECRETS}

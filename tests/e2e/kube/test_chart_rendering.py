@@ -6,8 +6,10 @@ from typing import Any, Final
 
 import pytest
 
+from controller.injection.keys import Key
+from controller.injection.reading import read_settings
 from controller.kube.rights import RIGHTS, Scope
-from tests.deploy.installations import INSTALLATIONS
+from tests.deploy.installations import DIGEST, INSTALLATIONS
 from tests.deploy.rendering import NAMESPACE, Object, Rendered, lint, render
 from tests.deploy.test_chart_rights import granted, listed
 
@@ -19,6 +21,24 @@ EVERYWHERE: Final = {
 }
 GIVEN: Final = {"ledger-tls", "ledger-user", "members", "controllers", "images"}
 """Secrets that those who install have made."""
+
+
+def labelled(name: str) -> Object:
+    """Pods of namespaces that have a label."""
+    return {"namespaceSelector": {"matchExpressions": [{"key": name, "operator": "Exists"}]}}
+
+
+def pods_of(component: str) -> Object:
+    """Pods of the release."""
+    return {
+        "podSelector": {
+            "matchLabels": {
+                "app.kubernetes.io/name": "farebox",
+                "app.kubernetes.io/instance": "farebox",
+                "app.kubernetes.io/component": component,
+            }
+        }
+    }
 
 
 @pytest.fixture(scope="module", params=INSTALLATIONS)
@@ -81,6 +101,59 @@ def test_every_open_port_is_let_in_and_no_other(installed: Rendered) -> None:
         let_in = {port["port"] for rule in own["spec"]["ingress"] for port in rule["ports"]}
         ports = {port["containerPort"] for port in template["spec"]["containers"][0]["ports"]}
         assert let_in == ports
+
+
+OPENING: Final[Mapping[str, Any]] = {
+    "farebox-controller": {
+        7447: [labelled("farebox.dev/inject")],
+        7449: [{"podSelector": {}}],
+        9443: None,
+    },
+    "farebox-etcd": {
+        2379: [pods_of("controller"), pods_of("etcd")],
+        2380: [pods_of("etcd")],
+        2381: [{"podSelector": {}}],
+    },
+}
+"""Who is let in as it comes, by port; None: anybody."""
+
+
+def test_who_is_let_in_as_it_comes() -> None:
+    rendered = render({})
+    for name, opening in OPENING.items():
+        found: dict[int, Any] = {}
+        for rule in rendered.one("NetworkPolicy", name)["spec"]["ingress"]:
+            for port in rule["ports"]:
+                peers = rule.get("from")
+                found[port["port"]] = (found.get(port["port"], []) + peers) if peers else None
+        assert found == opening
+    shut = rendered.one("NetworkPolicy", "farebox-default-deny")["spec"]
+    assert (shut["policyTypes"], shut.get("ingress")) == (["Ingress", "Egress"], None)
+
+
+def test_who_is_let_in_can_be_said() -> None:
+    narrow = render(INSTALLATIONS["with narrow network policies"])
+    rules = narrow.one("NetworkPolicy", "farebox-controller")["spec"]["ingress"]
+    (webhook,) = [rule for rule in rules if rule["ports"] == [{"port": 9443}]]
+    assert webhook["from"] == [{"ipBlock": {"cidr": "10.0.0.0/28"}}]
+
+
+def test_the_controllers_can_read_what_is_injected(installed: Rendered) -> None:
+    for one in installed.of("ConfigMap"):
+        if text := one["data"].get("injection.yaml"):
+            settings = read_settings("a", text, audience="farebox.dev", own_namespace=NAMESPACE)
+            assert settings.image.endswith(("farebox-sidecar:0.1.0", "farebox-sidecar@" + DIGEST))
+
+
+def test_keys_of_providers_are_names_of_secrets() -> None:
+    text = render(INSTALLATIONS["injection where it can"]).one("ConfigMap", "farebox-injection")
+    settings = read_settings(
+        "a", text["data"]["injection.yaml"], audience="farebox.dev", own_namespace=NAMESPACE
+    )
+    assert settings.keys == (
+        Key(name="OPENAI_API_KEY", secret="llm-keys", entry="openai"),
+        Key(name="SPARE_KEY", secret="spare", entry="a", optional=True),
+    )
 
 
 def test_what_pods_mount_and_refer_to_is_there(installed: Rendered) -> None:

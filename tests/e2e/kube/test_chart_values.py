@@ -39,6 +39,7 @@ PLACE: Final[Mapping[str, Any]] = {
     "sidecar.stateSize": "99Mi",
     "baseUrls": ["openai"],
     "env": {"A": "b"},
+    "keys": [{"name": "A_KEY", "secretName": "a", "secretKey": "b", "optional": True}],
     "startAfter": [],
     "excludedNamespaces": ["one"],
     "storageClassName": "fast",
@@ -49,7 +50,8 @@ PLACE: Final[Mapping[str, Any]] = {
     "user": "other",
     "passwordSecret": "other",
     "sidecarsFrom": [{"podSelector": {}}],
-    "metricsFrom": [{"podSelector": {}}],
+    "webhookFrom": [{"ipBlock": {"cidr": "10.0.0.0/28"}}],
+    "metricsFrom": [{"namespaceSelector": {}}],
     "apiServerPorts": [8443],
     "apiServerAddresses": ["10.0.0.1/32"],
     "etcdTo": [{"podSelector": {}}],
@@ -133,6 +135,7 @@ def comparable(rendered: Rendered) -> list[Any]:
     return text
 
 
+KEY: Final = {"name": "OPENAI_API_KEY", "secretName": "llm-keys", "secretKey": "openai"}
 REFUSED: Final = [
     ("an etcd of nobody", {"etcd": {"enabled": False}}, "etcd.external.endpoints is missing"),
     (
@@ -164,6 +167,21 @@ REFUSED: Final = [
         "certificates that end before they are renewed",
         {"etcd": {"tls": {"days": 300}}},
         "etcd.tls.renewAfterDays must be less than etcd.tls.days",
+    ),
+    (
+        "a key that would steer the sidecar",
+        {"sidecar": {"keys": [{**KEY, "name": "FAREBOX_CONTROLLER_TOKEN"}]}},
+        "sidecar.keys has FAREBOX_CONTROLLER_TOKEN: FAREBOX_ variables steer",
+    ),
+    (
+        "a key twice",
+        {"sidecar": {"keys": [KEY, KEY]}},
+        "sidecar.keys has OPENAI_API_KEY for the second time",
+    ),
+    (
+        "a key that is a plain variable too",
+        {"sidecar": {"keys": [KEY], "env": {"OPENAI_API_KEY": "other"}}},
+        "sidecar.keys has OPENAI_API_KEY for the second time",
     ),
     ("a name that is none", {"controller": {"replcas": 1}}, "'replcas' not allowed"),
 ]

@@ -11,15 +11,25 @@ import pytest_asyncio
 
 from controller.injection.container import CONTAINER, VOLUMES
 from controller.injection.review import Outcome
-from controller.kube.places import CONFIGURATION
+from controller.kube.places import CONFIGURATION, OWNER
 from tests.support.kube_api import ApiError, KubeApi
-from tests.support.kube_injector import CONFIGURATIONS, Injector, injecting, until
+from tests.support.kube_injector import (
+    APP,
+    CONFIGURATIONS,
+    OWN,
+    Injector,
+    at,
+    from_secrets,
+    injecting,
+    pod,
+    sidecar_of,
+    until,
+)
 from tests.support.pod_security import violations
 from tests.support.tasks import beside
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-APP: Final = {"name": "app", "image": "registry.example/app:1"}
 STRICT: Final = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
@@ -36,23 +46,6 @@ async def injector(
 ) -> AsyncIterator[Injector]:
     async with injecting(api, tmp_path_factory.mktemp("injector")) as made:
         yield made
-
-
-def pod(name: str = "", *, annotations: dict[str, str] | None = None, **spec: Any) -> Any:
-    metadata: dict[str, Any] = {"name": name} if name else {"generateName": "some-"}
-    metadata["annotations"] = annotations or {}
-    return {"metadata": metadata, "spec": {"containers": [APP], **spec}}
-
-
-def at(namespace: str, name: str = "") -> str:
-    return f"/api/v1/namespaces/{namespace}/pods" + (f"/{name}" if name else "")
-
-
-def sidecar_of(stored: Any) -> Any:
-    first, *others = stored["spec"]["initContainers"]
-    assert first["name"] == CONTAINER
-    assert CONTAINER not in [one["name"] for one in others]
-    return first
 
 
 async def test_pods_of_a_deployment_and_a_job_are_injected(injector: Injector) -> None:
@@ -168,6 +161,10 @@ async def test_opting_out(injector: Injector) -> None:
             pod(annotations={"farebox.dev/cpu": "lots"}),
             'farebox: annotation farebox.dev/cpu is "lots": write a quantity from 1m to 64',
         ),
+        (
+            pod(annotations={"farebox.dev/keys": "OPENAI_API_KEY=sk-live"}),
+            "farebox: annotation farebox.dev/keys is not fit in part 1 of 1: write VARIABLE=SECRET",
+        ),
         (pod(hostNetwork=True), "farebox: the pod is on its node's network"),
         (pod(containers=[{**APP, "name": CONTAINER}]), "farebox: a container is called farebox"),
         (pod(os={"name": "windows"}), "farebox: there is no sidecar for Windows"),
@@ -183,6 +180,65 @@ async def test_a_refusal_reaches_whoever_asks(injector: Injector, what: Any, sai
         )
     assert done.status != 0
     assert said in done.error
+
+
+async def test_keys_come_from_secrets_that_the_injector_may_not_read(injector: Injector) -> None:
+    await injector.namespace("keyed", inject="enabled")
+    await injector.api.kubectl(
+        *"annotate namespace keyed farebox.dev/keys=OPENAI_API_KEY=llm-keys/openai".split()
+    )
+    own = {"farebox.dev/keys": "OPENAI_API_KEY=own/a, HF_TOKEN=hub/token?"}
+    first = await injector.api.post(at("keyed"), pod(annotations=own))
+
+    assert from_secrets(sidecar_of(first)) == {
+        "OPENAI_API_KEY": {"name": "own", "key": "a"},
+        "HF_TOKEN": {"name": "hub", "key": "token", "optional": True},
+    }
+    (app,) = first["spec"]["containers"]
+    assert "env" not in app
+
+    async def of_the_namespace() -> Any:
+        return from_secrets(sidecar_of(await injector.api.post(at("keyed"), pod())))
+
+    assert await until(of_the_namespace) == {
+        "OPENAI_API_KEY": {"name": "llm-keys", "key": "openai"}
+    }
+    copied = {"metadata": {"name": "copy", "annotations": first["metadata"]["annotations"]}}
+    second = await injector.api.post(at("keyed"), {**copied, "spec": first["spec"]})
+    assert second["spec"] == first["spec"]
+    words = f"auth can-i get secrets -n keyed --as system:serviceaccount:{OWN}:{OWNER}".split()
+    may = await injector.api.kubectl(*words, check=False)
+    assert may.out.strip() == "no"
+
+
+async def test_a_copied_record_does_not_make_a_sidecar(injector: Injector) -> None:
+    """Whoever makes pods may write annotations, and a container of that name."""
+    await injector.namespace("feigning", inject="enabled")
+    first = await injector.api.post(at("feigning"), pod())
+    notes = first["metadata"]["annotations"]
+    idle = {"name": CONTAINER, "image": "busybox", "command": ["sleep"], "restartPolicy": "Always"}
+
+    feigned = await injector.api.post(at("feigning"), pod(annotations=notes, initContainers=[idle]))
+    bare = await injector.api.post(at("feigning"), pod(annotations=notes))
+
+    for stored in (feigned, bare):
+        assert sidecar_of(stored)["image"] == injector.settings.image
+        assert sidecar_of(stored)["command"] == ["farebox-sidecar"]
+
+
+async def test_another_injector_that_comes_later_does_not_come_first(injector: Injector) -> None:
+    """What it has put before ours is behind it when the webhook has been asked again."""
+    await injector.namespace("crowded", inject="enabled")
+    stored = await injector.api.post(
+        at("crowded"), pod(initContainers=[{**APP, "name": "a-first"}, {**APP, "name": "b"}])
+    )
+    copied = {"metadata": {"name": "moved", "annotations": stored["metadata"]["annotations"]}}
+    ours, *others = stored["spec"]["initContainers"]
+    moved = {**stored["spec"], "initContainers": [*others, ours]}
+
+    again = await injector.api.post(at("crowded"), {**copied, "spec": moved})
+
+    assert again["spec"] == stored["spec"]
 
 
 async def test_a_dry_run_shows_the_sidecar_and_makes_nothing(injector: Injector) -> None:
@@ -262,7 +318,7 @@ async def test_a_namespace_ends_while_it_is_labelled(injector: Injector) -> None
         return False
 
     assert await until(gone)
-    assert injector.bundles.trouble() == ""
+    assert injector.bundles.trouble() == ()
 
 
 async def test_an_authority_is_replaced_without_a_refused_pod(injector: Injector) -> None:

@@ -19,6 +19,7 @@ providers:
   {{- toYaml $sidecar.providers | nindent 2 }}
 env:
   {{- toYaml $sidecar.env | nindent 2 }}
+keys: {{ toJson $sidecar.keys }}
 startAfter: {{ toJson $sidecar.startAfter }}
 excludedNamespaces: {{ toJson .Values.webhook.excludedNamespaces }}
 {{- end }}
