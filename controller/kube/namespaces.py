@@ -11,7 +11,7 @@ from typing import Final
 
 from controller.injection.overrides import PREFIX
 from controller.injection.review import Namespace
-from controller.kube.client import KubeClient, KubeError, Object, path
+from controller.kube.client import KubeClient, Object, path
 from controller.kube.reflector import Changed, Key, Reflector
 
 AT: Final = path("v1", "namespaces")
@@ -45,14 +45,13 @@ class Namespaces:
         known = self.reflector.items.get(Key("", name))
         if known is not None and known.namespace.is_labelled:
             return known.namespace
-        try:
-            async with self._lookups:
-                found = await self._kube.get(path("v1", "namespaces", name=name))
+        async with self._lookups:
+            # A list of one needs no right that the mirror does not need.
+            query = {"fieldSelector": f"metadata.name={name}", "limit": "1"}
+            listed = await self._kube.get(AT, query)
+        for found in listed["items"]:
             return known_of(found).namespace
-        except KubeError as error:
-            if error.status == 404:
-                return Namespace()
-            raise
+        return Namespace()
 
 
 def known_of(found: Object) -> Known:

@@ -79,7 +79,7 @@ RIGHTS: Final = (
     Right(
         group="",
         resource="namespaces",
-        verbs=("get", "list", "watch"),
+        verbs=("list", "watch"),
         why="which are labelled: they get the CA, and their annotations are defaults of their pods",
         module="bundles",
     ),
@@ -116,7 +116,7 @@ RIGHTS: Final = (
     Right(
         group="admissionregistration.k8s.io",
         resource="mutatingwebhookconfigurations",
-        verbs=("get", "list", "watch", "patch"),
+        verbs=("list", "watch", "patch"),
         names=(INJECTOR,),
         why="the CA that the API server checks the webhook against; no other webhook",
         module="webhook",

@@ -19,7 +19,7 @@ from controller.kube.certificates import CertificateError, ends_at, read
 from controller.kube.client import KubeError
 from controller.kube.rotation import SPANS, Bundle, Due, Spans, done, due
 from controller.kube.tls_secret import Conflict, Kept, TlsSecret
-from farebox.core.instant import UtcMs
+from farebox.core.instant import DurationMs, UtcMs
 from farebox.runtime.clock import Clock
 
 _LOG = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ class Tls:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._said = ""
+        self._misheard = ""
 
     @property
     def bundle(self) -> str:
@@ -133,19 +134,30 @@ class Tls:
                 self._adopt(bundle)
             # A Secret that was deleted or emptied is put back as it was: who trusts it needs it.
             known = bundle or self._bundle
-            now = self._clock.utc()
-            step = due(known, now, self._names, spans=self._spans)
+            now, asked = self._clock.utc(), self._asked(kept)
+            step = due(known, now, self._names, asked=asked, spans=self._spans)
             if step is Due.NOTHING and bundle is not None:
                 return
-            kept = await self._write(
-                step, done(step, known, now, self._names, spans=self._spans), kept
-            )
+            made = done(step, known, now, self._names, asked=asked, spans=self._spans)
+            kept = await self._write(step, made, kept, heard=asked is not None)
         raise KubeError(f"{self._secret} is written by others all the time")
 
-    async def _write(self, step: Due, bundle: Bundle, over: Kept | None) -> Kept | None:
+    def _asked(self, kept: Kept | None) -> DurationMs | None:
+        """The pace at which somebody wants another authority; what is no pace changes nothing."""
+        try:
+            return kept.asked if kept is not None and kept.bundle is not None else None
+        except CertificateError as error:
+            if str(error) != self._misheard:
+                _LOG.warning("%s", error)
+            self._misheard = str(error)
+            return None
+
+    async def _write(
+        self, step: Due, bundle: Bundle, over: Kept | None, *, heard: bool
+    ) -> Kept | None:
         """The Secret after a step, or after somebody else was faster."""
         try:
-            written = await self._secret.write(bundle, over)
+            written = await self._secret.write(bundle, over, heard=heard)
         except Conflict:
             return await self._secret.read()
         _LOG.info("%s: %s", self._secret, "put back" if step is Due.NOTHING else step)

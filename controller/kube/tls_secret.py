@@ -1,9 +1,9 @@
 """The Secret in which the controllers share their authority and certificate.
 
-An empty one may be there before them, and is filled. The one rule: it is only ever written over the
-version that was read, so that of two controllers that do the same thing one does it and the other
-one sees that; and what can't be read is left as it is, for it may be somebody else's. This module
-must not know what is due.
+An empty one may be there before them, and is filled; an annotation asks for another authority. The
+one rule: it is only ever written over the version that was read, so that of two controllers that do
+the same thing one does it and the other one sees that; and what can't be read is left as it is, for
+it may be somebody else's. This module must not know what is due.
 """
 
 import base64
@@ -13,11 +13,15 @@ from typing import Any, Final, Protocol
 
 from controller.kube.certificates import CertificateError, Pair
 from controller.kube.client import KubeError, path
-from controller.kube.rotation import Bundle, check
-from farebox.core.instant import UtcMs
+from controller.kube.rotation import PACE_MAX, PACE_MIN, Bundle, check
+from farebox.core.instant import DurationError, DurationMs, UtcMs, parse_duration
 
 SECRET: Final = "farebox-tls"  # noqa: S105  a name
+REPLACE: Final = "farebox.dev/replace-ca"
+"""The annotation that asks for another authority; it says how long each step waits."""
+
 _SINCE: Final = "since"
+_PACE: Final = "pace"
 
 
 class Conflict(Exception):
@@ -41,6 +45,18 @@ class Kept:
     bundle: Bundle | None
     metadata: dict[str, Any] = field(repr=False)
 
+    @property
+    def asked(self) -> DurationMs | None:
+        """The pace at which another authority is asked for. Raises CertificateError."""
+        text = (self.metadata.get("annotations") or {}).get(REPLACE)
+        if text is None:
+            return None
+        try:
+            pace = parse_duration(str(text))
+        except DurationError as error:
+            raise CertificateError(f"{REPLACE} on Secret {SECRET}: {error}") from None
+        return DurationMs(min(max(pace, PACE_MIN), PACE_MAX))
+
 
 class TlsSecret:
     """The Secret `farebox-tls` of a namespace."""
@@ -62,15 +78,18 @@ class TlsSecret:
             raise
         return self._kept(found)
 
-    async def write(self, bundle: Bundle, over: Kept | None) -> Kept:
-        """Keep a bundle instead of what was read, None: of nothing. Raises Conflict, KubeError."""
+    async def write(self, bundle: Bundle, over: Kept | None, *, heard: bool = False) -> Kept:
+        """Keep a bundle instead of what was read, None: of nothing. Raises Conflict, KubeError.
+
+        `heard`: it is what was asked for, so that it is asked for no more.
+        """
         body: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "data": _data_of(bundle)}
         try:
             if over is None:
                 body["metadata"] = {"name": SECRET, "namespace": self._namespace}
                 return self._kept(await self._kube.create(self._path(), body))
             # With the resourceVersion that was read.
-            body["metadata"] = over.metadata
+            body["metadata"] = _unasked(over.metadata) if heard else over.metadata
             return self._kept(await self._kube.replace(self._path(SECRET), body))
         except KubeError as error:
             # 404: deleted since it was read.
@@ -96,6 +115,11 @@ class TlsSecret:
             ) from None
 
 
+def _unasked(metadata: dict[str, Any]) -> dict[str, Any]:
+    annotations = {k: v for k, v in metadata["annotations"].items() if k != REPLACE}
+    return {**metadata, "annotations": annotations}
+
+
 def _data_of(bundle: Bundle) -> dict[str, str]:
     texts = {
         "tls.crt": bundle.leaf.certificate,
@@ -108,6 +132,8 @@ def _data_of(bundle: Bundle) -> dict[str, str]:
         texts |= {"next-ca.crt": bundle.coming.certificate, "next-ca.key": bundle.coming.key}
     if bundle.going:
         texts["last-ca.crt"] = bundle.going
+    if bundle.pace is not None:
+        texts[_PACE] = f"{bundle.pace}ms"
     return {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
 
 
@@ -123,6 +149,7 @@ def _bundle_of(data: dict[str, str]) -> Bundle:
         since=UtcMs(int(texts[_SINCE])),
         coming=coming,
         going=texts.get("last-ca.crt", ""),
+        pace=parse_duration(texts[_PACE]) if _PACE in texts else None,
     )
 
 

@@ -33,6 +33,7 @@ SERVICES: Final = "198.51.100.0/24"
 KUBERNETES_SERVICE: Final = "198.51.100.1"
 START_S_MAX: Final = 60.0
 COMMAND_S_MAX: Final = 120.0
+SHELL_S_MAX: Final = 240.0
 _END_S_MAX: Final = 20.0
 _REQUEST_S_MAX: Final = 30.0
 _POLL_S: Final = 0.05
@@ -306,30 +307,43 @@ class KubeApi:
 
     async def kubectl(self, *words: str, told: str = "", check: bool = True) -> Done:
         """Run the real kubectl as an administrator."""
-        return await self._run(self.tools.kubectl, words, told, check=check)
+        return await self._run((str(self.tools.kubectl), *words), told, check=check)
 
     async def helm(self, *words: str, check: bool = True) -> Done:
         """Run the real helm as an administrator."""
-        return await self._run(self.tools.helm, words, "", check=check)
+        return await self._run((str(self.tools.helm), *words), check=check)
 
-    async def _run(self, program: Path, words: Sequence[str], told: str, *, check: bool) -> Done:
+    async def shell(self, command: str, folder: Path) -> Done:
+        """Run a line that a document tells people to run, in a folder, as an administrator."""
+        words = ("sh", "-c", command)
+        return await self._run(words, folder=folder, check=True, seconds_max=SHELL_S_MAX)
+
+    async def _run(
+        self,
+        command: Sequence[str],
+        told: str = "",
+        *,
+        check: bool,
+        folder: Path | None = None,
+        seconds_max: float = COMMAND_S_MAX,
+    ) -> Done:
         process = await asyncio.create_subprocess_exec(
-            str(program),
-            *words,
+            *command,
+            cwd=folder,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=self.environment(),
         )
         try:
-            async with asyncio.timeout(COMMAND_S_MAX):
+            async with asyncio.timeout(seconds_max):
                 out, error = await process.communicate(told.encode())
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
         done = Done(status=process.returncode or 0, out=out.decode(), error=error.decode())
-        assert not check or done.status == 0, f"{program.name} {' '.join(words)}: {done.error}"
+        assert not check or done.status == 0, f"{' '.join(command)}: {done.error}"
         return done
 
     def environment(self) -> Mapping[str, str]:
@@ -337,7 +351,7 @@ class KubeApi:
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         return {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{self.tools.kubectl.parent}:{os.environ['PATH']}",
             "HOME": str(home),
             "KUBECONFIG": str(self.kubeconfig),
         }

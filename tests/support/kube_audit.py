@@ -34,6 +34,11 @@ class Asked:
         )
 
 
+def askers(log: Path) -> set[str]:
+    """Everybody who asked anything."""
+    return {json.loads(line)["user"]["username"] for line in log.read_text().splitlines()}
+
+
 def asked_by(log: Path, user: str) -> set[Asked]:
     """Everything that a user asked about resources."""
     return set(_asked(log, user))
@@ -43,19 +48,36 @@ def _asked(log: Path, user: str) -> Iterator[Asked]:
     for line in log.read_text().splitlines():
         event = json.loads(line)
         if event["user"]["username"] == user and "objectRef" in event:
-            yield _read(event)
+            yield _read(event, event["verb"])
+            # Who applies what is not there yet needs the right to make it too.
+            if event["verb"] == "patch" and event.get("responseStatus", {}).get("code") == 201:
+                yield _read(event, "create")
 
 
-def _read(event: Mapping[str, Any]) -> Asked:
+def _read(event: Mapping[str, Any], verb: str) -> Asked:
     about = event["objectRef"]
     parts = (about["resource"], about.get("subresource", ""))
     return Asked(
-        verb=event["verb"],
+        verb=verb,
         group=about.get("apiGroup", ""),
         resource="/".join(part for part in parts if part),
         name=about.get("name", ""),
         refused=event.get("responseStatus", {}).get("code") == 403,
     )
+
+
+def always_refused(rights: Iterable[Right], asked: Iterable[Asked]) -> list[Asked]:
+    """What was refused and never allowed, where a right is for some names each of them."""
+    named = {(one.group, one.resource) for one in rights if one.names}
+    allowed, refused = set(), {}
+    for one in asked:
+        about = (one.group, one.resource)
+        key = (one.verb, *about, one.name if about in named else "")
+        if one.refused:
+            refused[key] = one
+        else:
+            allowed.add(key)
+    return [one for key, one in refused.items() if key not in allowed]
 
 
 def never_used(rights: Iterable[Right], asked: Iterable[Asked]) -> list[str]:

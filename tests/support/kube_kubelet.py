@@ -135,16 +135,18 @@ class Cluster:
     node: Kubelet
     following: asyncio.Task[None]
 
-    async def until(self, what: str, holds: Callable[[], Awaitable[bool]]) -> None:
+    async def until(
+        self, what: str, holds: Callable[[], Awaitable[bool]], patience_s: float = PATIENCE_S
+    ) -> None:
         """Wait, bounded, until something holds; a failure says what, and how the pods are."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(patience_s):
                 while not await holds():
                     if self.following.done():
                         self.following.result()
                     await asyncio.sleep(POLL_S)
         except TimeoutError:
-            raise AssertionError(f"not within {PATIENCE_S} s: {what}\n{self.node.told()}") from None
+            raise AssertionError(f"not within {patience_s} s: {what}\n{self.node.told()}") from None
 
 
 @asynccontextmanager

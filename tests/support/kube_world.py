@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,17 +18,19 @@ from farebox.cli.processes import Child, Children
 from farebox.core.instant import UtcMs
 from farebox.runtime.clock import SystemClock
 from farebox.simulated.ledger import Entry, read_entries
+from tests.support.kube_document import PLACEHOLDERS, ROOT, Steps
 from tests.support.kube_kubelet import Cluster, kube_cluster
 from tests.support.kube_network import outpost
+from tests.support.kube_pods import Pod
 
-ROOT: Final = Path(__file__).parent.parent.parent
-CHART: Final = ROOT / "deploy/helm/farebox"
-EXAMPLES: Final = ROOT / "examples/kubernetes"
 SYSTEM: Final = "farebox"
 """The namespace in which Farebox is installed."""
 
 TEAM: Final = "assistants"
 """The namespace of the examples."""
+
+OTHERS: Final = PLACEHOLDERS["NAMESPACE"]
+"""The namespace that a reader has already."""
 
 PICO: Final = 10**12
 _PROVIDER: Final[Mapping[str, Any]] = {
@@ -56,6 +58,23 @@ class Outcome:
     text: str
 
 
+class Heard:
+    """What the callers of pods have said, each line read once."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, int] = {}
+        self._outcomes: dict[str, list[Outcome]] = {}
+
+    def of(self, pod: Pod) -> list[Outcome]:
+        """The outcomes of all calls of a pod so far."""
+        text, known = pod.log("main"), self._outcomes.setdefault(pod.uid, [])
+        begin, end = self._read.get(pod.uid, 0), text.rfind("\n") + 1
+        lines = text[begin:end].splitlines()
+        known += [Outcome(**json.loads(line)) for line in lines if line.startswith("{")]
+        self._read[pod.uid] = max(begin, end)
+        return known
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """The running system. `base_url`: where pods find the provider."""
@@ -64,6 +83,23 @@ class World:
     provider: Child
     ledger: Path
     base_url: str
+    heard: Heard = field(default_factory=Heard)
+
+    def steps(
+        self, section: tuple[Path, str], folder: Path = ROOT, hasty: Mapping[str, str] | None = None
+    ) -> Steps:
+        """The commands of a section of a document, to be run in a folder.
+
+        `hasty`: what is said instead where a test can't wait as long as a document says.
+        """
+
+        async def shell(command: str) -> str:
+            for said, instead in (hasty or {}).items():
+                assert said in command
+                command = command.replace(said, instead)
+            return (await self.cluster.api.shell(command, folder)).out
+
+        return Steps(section, shell)
 
     async def kubectl(self, *words: str, told: str = "") -> str:
         """What kubectl says; a failure fails the test."""
@@ -79,16 +115,14 @@ class World:
         words = ("get", kind, *((name,) if name else ()), "-n", namespace, "-o", "json")
         return json.loads(await self.kubectl(*words))
 
-    def calls(self, prefix: str) -> list[Outcome]:
+    def calls(self, prefix: str, namespace: str = TEAM) -> list[Outcome]:
         """The outcomes of all callers in pods whose names begin so, gone pods included."""
         node = self.cluster.node
-        pods = [*node.past, *node.pods.values()]
         found = [
-            Outcome(**json.loads(line))
-            for pod in pods
-            if pod.namespace == TEAM and pod.name.startswith(prefix)
-            for line in pod.log("main").splitlines()
-            if line.startswith("{") and line.endswith("}")
+            outcome
+            for pod in (*node.past, *node.pods.values())
+            if pod.namespace == namespace and pod.name.startswith(prefix)
+            for outcome in self.heard.of(pod)
         ]
         return sorted(found, key=lambda one: one.ended)
 
@@ -100,13 +134,6 @@ class World:
     def spent_pico(self, key_tail: str = "") -> int:
         """The sum of it."""
         return sum(one.billed_pico for one in self.billed(key_tail))
-
-    async def install(self, *words: str) -> None:
-        """As docs/kubernetes.md says."""
-        await self.cluster.api.helm(
-            *("install", "farebox", str(CHART), "--namespace", SYSTEM, "--create-namespace"),
-            *("--set", "image.registry=registry.test", "--wait", "--timeout", "100s", *words),
-        )
 
     async def leader(self) -> str:
         """The name of the controller that leads."""
@@ -143,12 +170,14 @@ def now() -> UtcMs:
     return SystemClock().utc()
 
 
-def callers(name: str, key: str, *, replicas: int = 2, **settings: str) -> dict[str, Any]:
+def callers(
+    name: str, key: str, *, namespace: str = TEAM, replicas: int = 2, **settings: str
+) -> dict[str, Any]:
     """A Deployment of programs that call for ever; nothing in it speaks of Farebox."""
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": name, "namespace": TEAM},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": {"app": name}},
@@ -231,18 +260,17 @@ def thief(controller: str, tokens: Mapping[str, str]) -> list[dict[str, Any]]:
     return [secret, pod]
 
 
-def pool(name: str, limit: str, labels: Mapping[str, str]) -> dict[str, Any]:
+def resource(kind: str, name: str, namespace: str = TEAM, **spec: Any) -> dict[str, Any]:
+    """A resource of Farebox."""
+    metadata = {"name": name, "namespace": namespace}
+    head = {"apiVersion": "farebox.dev/v1alpha1", "kind": kind}
+    return {**head, "metadata": metadata, "spec": spec}
+
+
+def pool(name: str, limit: str, labels: Mapping[str, str], namespace: str = TEAM) -> dict[str, Any]:
     """A pool that never renews itself."""
-    return {
-        "apiVersion": "farebox.dev/v1alpha1",
-        "kind": "BudgetPool",
-        "metadata": {"name": name, "namespace": TEAM},
-        "spec": {
-            "limit": limit,
-            "window": {"type": "Lifetime"},
-            "selector": {"matchLabels": dict(labels)},
-        },
-    }
+    window, selector = {"type": "Lifetime"}, {"matchLabels": dict(labels)}
+    return resource("BudgetPool", name, namespace, limit=limit, window=window, selector=selector)
 
 
 @asynccontextmanager
@@ -266,6 +294,29 @@ def nanos(dollars: str) -> int:
     """Dollars as manifests and statuses write them, in nano-dollars."""
     whole, _, part = dollars.partition(".")
     return int(whole) * 10**9 + int(part.ljust(9, "0"))
+
+
+def condition(found: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """A condition of an object, {} where it has none of that type."""
+    listed = found.get("status", {}).get("conditions", ())
+    return next((one for one in listed if one["type"] == kind), {})
+
+
+def is_true(found: Mapping[str, Any], kind: str) -> bool:
+    return condition(found, kind).get("status") == "True"
+
+
+def is_judged(found: Mapping[str, Any]) -> bool:
+    """Whether the controller has said whether this version of an object is in force."""
+    observed = condition(found, "Ready").get("observedGeneration")
+    return bool(observed == found["metadata"]["generation"])
+
+
+def row_of(page: str, name: str) -> dict[str, str]:
+    """The row of a page of kubectl, by the names of its columns."""
+    head, *lines = (line.split() for line in page.splitlines())
+    rows = [dict(zip(head, line, strict=False)) for line in lines]
+    return next(row for row in rows if row["NAME"] == name)
 
 
 def names(found: Sequence[Mapping[str, Any]]) -> list[str]:

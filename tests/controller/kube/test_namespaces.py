@@ -8,7 +8,7 @@ import pytest
 
 from controller.injection.review import Namespace
 from controller.kube.client import KubeClient, KubeError, Object, open_client
-from controller.kube.namespaces import LOOKUPS_MAX, Namespaces, known_of
+from controller.kube.namespaces import AT, LOOKUPS_MAX, Namespaces, known_of
 from tests.support.kube_fake import serving_kube
 
 LABELS = {"farebox.dev/inject": "enabled"}
@@ -47,7 +47,8 @@ async def test_one_that_is_younger_than_the_mirror_is_looked_up(tmp_path: Path) 
 
         assert (await namespaces.find("shop")).is_labelled
         assert await namespaces.find("nowhere") == Namespace()
-        fake.fail("/api/v1/namespaces/shop", status=500)
+        assert {one.path for one in fake.asked} == {AT}, "one by one needs the right to get them"
+        fake.fail("/api/v1/namespaces", status=500)
         with pytest.raises(KubeError):
             await namespaces.find("shop")
 

@@ -9,8 +9,8 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from controller.kube.certificates import CertificateError, make_leaf, read
-from controller.kube.rotation import SPANS, Bundle, Due, check, done, due
-from farebox.core.instant import UtcMs
+from controller.kube.rotation import PACE_MIN, SPANS, Bundle, Due, check, done, due
+from farebox.core.instant import DurationMs, UtcMs
 
 NOW = UtcMs(1_790_000_000_000)
 DAY = 86_400_000
@@ -65,6 +65,47 @@ def made(*steps: tuple[Due, int]) -> Bundle:
 )
 def test_what_is_due(steps: list[tuple[Due, int]], days: int, want: Due) -> None:
     assert due(made(*steps), UtcMs(NOW + days * DAY), NAMES) is want
+
+
+PACE = DurationMs(300_000)
+
+
+def at_pace(bundle: Bundle, asked_at: int) -> Bundle:
+    """A bundle after somebody asked for another authority."""
+    return done(Due.PUBLISH, bundle, UtcMs(asked_at), NAMES, asked=PACE)
+
+
+def test_who_asks_for_another_authority_gets_it_at_that_pace_and_the_next_one_as_usual() -> None:
+    bundle = made()
+    assert due(bundle, NOW, NAMES, asked=PACE) is Due.PUBLISH
+    bundle = at_pace(bundle, NOW)
+    steps = []
+    for now in range(NOW, NOW + 4 * PACE, PACE_MIN):
+        while (step := due(bundle, UtcMs(now), NAMES)) is not Due.NOTHING:
+            bundle = done(step, bundle, UtcMs(now), NAMES)
+            check(bundle)
+            steps.append((step, now - NOW))
+    assert steps == [(Due.SERVE, PACE), (Due.DROP, 2 * PACE)]
+    assert bundle.pace is None
+    assert bundle.trusted != made().trusted
+
+
+def test_an_authority_whose_key_may_have_leaked_with_the_other_never_serves() -> None:
+    coming = made((Due.PUBLISH, 1))
+    assert due(coming, UtcMs(NOW + DAY), NAMES, asked=PACE) is Due.PUBLISH
+    bundle = at_pace(coming, NOW + DAY)
+    assert coming.coming is not None
+    assert coming.coming.certificate not in bundle.trusted
+    served = done(Due.SERVE, bundle, UtcMs(NOW + DAY + PACE), NAMES)
+    assert trusts(bundle.trusted, served, NOW + DAY + PACE)
+
+
+def test_asked_for_while_the_last_one_is_going_all_three_are_trusted() -> None:
+    going = made((Due.PUBLISH, 1), (Due.SERVE, 8))
+    bundle = at_pace(going, NOW + 9 * DAY)
+    assert bundle.trusted.count("BEGIN") == 3
+    served = done(Due.SERVE, bundle, UtcMs(NOW + 9 * DAY + PACE), NAMES)
+    assert served.going == going.serving.certificate
 
 
 def test_without_a_bundle_one_is_made() -> None:

@@ -16,7 +16,7 @@ from controller.kube.certificates import CertificateError
 from controller.kube.client import KubeClient, KubeError, open_client
 from controller.kube.rotation import SPANS, Spans
 from controller.kube.tls import Tls
-from controller.kube.tls_secret import SECRET, TlsSecret
+from controller.kube.tls_secret import REPLACE, SECRET, TlsSecret
 from farebox.core.instant import DurationMs
 from farebox.runtime.clock import SystemClock
 from tests.support.clocks import ManualClock
@@ -145,6 +145,45 @@ async def test_a_start_waits_for_the_api_server(cluster: Cluster) -> None:
     assert one.bundle == ""
     await one.ready()
     assert one.bundle == cluster.data()["ca.crt"]
+
+
+def ask(cluster: Cluster, pace: str) -> None:
+    """Somebody annotates the Secret."""
+    thing = cluster.fake.get("secrets", SECRET, namespace="farebox")
+    metadata = {**thing["metadata"], "annotations": {REPLACE: pace}}
+    cluster.fake.put("secrets", SECRET, {**thing, "metadata": metadata}, namespace="farebox")
+
+
+async def test_an_authority_whose_key_leaked_is_replaced_at_the_pace_that_is_asked_for(
+    cluster: Cluster,
+) -> None:
+    one, other = cluster.controller(), cluster.controller()
+    await one.ready()
+    await other.ready()
+    first = one.bundle
+    ask(cluster, "5m")
+    found = []
+    for _ in range(4):
+        await asyncio.gather(one.look(), other.look())
+        assert one.bundle == other.bundle
+        found.append([first in one.bundle, one.bundle.startswith(first)])
+        cluster.clock.jump_utc(5 * 60_000)
+    assert found == [[True, True], [True, False], [False, False], [False, False]]
+    assert set(cluster.data()) == {"ca.crt", "ca.key", "tls.crt", "tls.key", "since"}
+
+
+async def test_what_is_no_pace_is_told_once_and_changes_nothing(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = cluster.controller()
+    await one.ready()
+    ask(cluster, "at once")
+    before = cluster.data()
+    await one.look()
+    await one.look()
+    assert cluster.data() == before
+    (told,) = [one.message for one in caplog.records if "replace-ca" in one.message]
+    assert "on Secret farebox-tls: 'at once' is not a duration: write a number and a unit" in told
 
 
 @pytest.mark.parametrize("how", ["removed", "emptied"])

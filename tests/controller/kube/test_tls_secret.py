@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from controller.kube.certificates import CertificateError
 from controller.kube.client import KubeError, open_client
-from controller.kube.rotation import Bundle, Due, done
-from controller.kube.tls_secret import SECRET, Conflict, TlsSecret
+from controller.kube.rotation import PACE_MAX, PACE_MIN, Bundle, Due, done
+from controller.kube.tls_secret import REPLACE, SECRET, Conflict, TlsSecret
 from farebox.core.instant import UtcMs
 from tests.support.kube_fake import KubeFake, serving_kube
 
 NOW = UtcMs(1_790_000_000_000)
 NAMES = ("farebox.ns.svc",)
+OTHERS = {"a": "b"}
+"""An annotation that is somebody else's."""
 
 
 @pytest.fixture
@@ -75,6 +78,41 @@ async def test_a_refusal_is_told(fake: KubeFake, secret: TlsSecret) -> None:
         await secret.read()
     with pytest.raises(KubeError, match="403"):
         await secret.write(bundle(), None)
+
+
+@pytest.mark.parametrize(
+    ("said", "pace"), [("5m", 300_000), ("1s", PACE_MIN), ("90d", PACE_MAX)], ids=str
+)
+async def test_an_annotation_asks_for_another_authority_until_it_was_heard(
+    fake: KubeFake, secret: TlsSecret, said: str, pace: int
+) -> None:
+    await secret.write(bundle(), None)
+    ask(fake, said)
+    kept = await secret.read()
+    assert kept is not None
+    assert kept.asked == pace
+
+    paced = done(Due.PUBLISH, kept.bundle, NOW, NAMES, asked=kept.asked)
+    written = await secret.write(paced, kept, heard=True)
+    assert (written.bundle, written.asked) == (paced, None)
+    assert fake.get("secrets", SECRET, namespace="farebox")["metadata"]["annotations"] == OTHERS
+
+
+async def test_what_is_no_pace_is_told(fake: KubeFake, secret: TlsSecret) -> None:
+    await secret.write(bundle(), None)
+    ask(fake, "now")
+    kept = await secret.read()
+    assert kept is not None
+    with pytest.raises(
+        CertificateError, match=r"farebox\.dev/replace-ca .* 'now' is not a duration"
+    ):
+        _ = kept.asked
+
+
+def ask(fake: KubeFake, said: str) -> None:
+    thing = fake.get("secrets", SECRET, namespace="farebox")
+    metadata = {**thing["metadata"], "annotations": {REPLACE: said, **OTHERS}}
+    fake.put("secrets", SECRET, {**thing, "metadata": metadata}, namespace="farebox")
 
 
 async def test_keys_are_not_shown(secret: TlsSecret) -> None:
