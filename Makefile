@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check model mutate-ledger simulate soak e2e-ledger e2e-kube e2e-images kube-tools demo proto prices lock bench bench-cap bench-routing bench-routing-live routing-weights bench-leases bench-etcd clean
+.PHONY: help setup test check model mutate-ledger simulate soak e2e-ledger e2e-kube e2e-images kube-tools demo proto prices lock bench bench-cap bench-routing bench-routing-live routing-weights bench-leases bench-etcd bench-kube clean
 
 help: ## List these targets
 	@echo "Farebox: make TARGET [VARIABLE=value ...]"
@@ -130,6 +130,9 @@ bench-cap: $(INSTALLED) ## Try to break the cap with random runs and kills (SEED
 
 bench-etcd: $(INSTALLED) etcd ## Measure the ledger in a real etcd against etcd's own rate
 	@$(BIN)/python -m bench.etcd_store
+
+bench-kube: $(INSTALLED) kube-tools ## Measure a controller at 10,000 pods (PODS=n POOLS=n REPORT=1)
+	@$(BIN)/python -m bench.kube $(if $(PODS),--pods $(PODS)) $(if $(POOLS),--pools $(POOLS)) $(if $(SIDECARS),--sidecars $(SIDECARS)) $(if $(REPORT),--report)
 
 bench-leases: $(INSTALLED) ## Compare ways to lend: talk, false denials, lost money (SEEDS=n)
 	@$(BIN)/python -m bench.leases --real $(if $(SEEDS),--seeds $(SEEDS))

@@ -44,13 +44,13 @@ def adopt(readings: Sequence[Reading], previous: Loaded | None, around: Surround
     standing = _standing(readings, written, before)
     blamed, barred_ids = _settle(standing, written, before)
     problems = [problem for reading in readings for problem in reading.problems]
-    pools_before = previous.resources.pools if previous is not None else {}
+    before_all = previous.resources if previous is not None else Resources()
     barred = {id_: standing[id_] for id_ in barred_ids}
     in_force = {id_: source for id_, source in standing.items() if id_ not in barred}
     left_out = frozenset((written.keys() | barred.keys()) - in_force.keys())
     closed = _closed(readings, left_out, standing.values())
     return Loaded(
-        resources=_resources(in_force.values(), pools_before, around, closed),
+        resources=_resources(in_force.values(), before_all, around, closed),
         problems=tuple(sorted({*problems, *doubled, *blamed}, key=_by_place)),
         sources=in_force,
         left_out=left_out,
@@ -163,10 +163,13 @@ def _is_fresh(source: Source, before: Source | None) -> bool:
 
 def _resources(
     sources: Iterable[Source],
-    pools_before: Mapping[PoolUid, Pool],
+    before: Resources,
     around: Surroundings,
     closed: frozenset[str],
 ) -> Resources:
+    """What is in force. What is as before is the same object, so that comparing it costs nothing:
+    of thousands of resources mostly one has changed.
+    """
     pools: dict[PoolUid, Pool] = {}
     tiers: list[Tier] = []
     tasks: dict[str, tuple[TaskProfile, ...]] = {}
@@ -174,7 +177,7 @@ def _resources(
     for source in sorted(sources, key=lambda one: (one.id.kind, one.id.namespace, one.id.name)):
         match source.value:
             case Pool() as pool:
-                pools[pool.uid] = _with_generation(pool, pools_before.get(pool.uid))
+                pools[pool.uid] = _with_generation(pool, before.pools.get(pool.uid))
             case Tier() as tier:
                 tiers.append(tier)
             case TaskProfile() as task:
@@ -182,9 +185,10 @@ def _resources(
                 tasks[namespace] = (*tasks.get(namespace, ()), task)
             case RoutingPolicy() as policy:
                 routing[source.id.namespace] = policy
+    catalogue = catalogue_of(tiers, around)
     return Resources(
         pools=pools,
-        catalogue=catalogue_of(tiers, around),
+        catalogue=before.catalogue if catalogue == before.catalogue else catalogue,
         tasks=tasks,
         routing=routing,
         closed=closed,
@@ -196,4 +200,4 @@ def _with_generation(pool: Pool, before: Pool | None) -> Pool:
     if before is None:
         return replace(pool, generation=1)
     same = replace(pool, generation=before.generation)
-    return same if same == before else replace(pool, generation=before.generation + 1)
+    return before if same == before else replace(pool, generation=before.generation + 1)

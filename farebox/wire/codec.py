@@ -125,7 +125,9 @@ def encode_response(message: FromController) -> pb.SyncResponse:
             case LeaseClosed():
                 return pb.SyncResponse(closed=pb.Closed(lease=lease_out(message.lease)))
             case PolicyPush():
-                return pb.SyncResponse(policy=encode_policy(message.policy, epoch=message.epoch))
+                response = pb.SyncResponse()
+                encode_policy(message.policy, epoch=message.epoch, into=response.policy)
+                return response
             case _:
                 assert_never(message)
 

@@ -35,18 +35,42 @@ LABELS_MAX: Final = 256
 THOUSANDTHS: Final = 1_000
 
 
-def encode_policy(policy: Policy, *, epoch: int) -> pb.Policy:
-    """Write a policy. Raises CodecError for a value that the wire can't carry exactly."""
+def encode_policy(policy: Policy, *, epoch: int, into: pb.Policy | None = None) -> pb.Policy:
+    """Write a policy, as a new message or into an empty one, which saves copying it.
+
+    Raises CodecError for a value that the wire can't carry exactly.
+    """
     with encoding("a policy"):
-        return pb.Policy(
-            epoch=epoch,
-            generation=policy.generation,
-            pools=[pool_out(one) for one in policy.pools],
-            tiers=[_tier_out(tier) for tier in policy.catalogue.tiers],
-            unlisted=[_model_out(model) for model in policy.catalogue.unlisted],
-            tasks=[task_out(one) for one in policy.tasks],
-            routing=routing_out(policy.routing),
-        )
+        message = pb.Policy() if into is None else into
+        message.MergeFromString(_CATALOGUES.written(policy.catalogue))
+        message.epoch = epoch
+        message.generation = policy.generation
+        message.pools.extend(pool_out(one) for one in policy.pools)
+        message.tasks.extend(task_out(one) for one in policy.tasks)
+        message.routing.CopyFrom(routing_out(policy.routing))
+        return message
+
+
+class _Catalogues:
+    """The catalogue that was written last: every pod gets the same, and it is most of a policy."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Catalogue, bytes] | None = None
+
+    def written(self, catalogue: Catalogue) -> bytes:
+        """A policy of nothing but this, as on the wire. Raises CodecError."""
+        last = self._last
+        # By identity: comparing hundreds of models would take as long as writing them.
+        if last is None or last[0] is not catalogue:
+            message = pb.Policy(
+                tiers=[_tier_out(tier) for tier in catalogue.tiers],
+                unlisted=[_model_out(model) for model in catalogue.unlisted],
+            )
+            last = self._last = (catalogue, message.SerializeToString())
+        return last[1]
+
+
+_CATALOGUES: Final = _Catalogues()
 
 
 def decode_policy(message: pb.Policy) -> Policy:

@@ -295,6 +295,16 @@ def test_a_pool_counts_its_versions() -> None:
     assert generations == [1, 1, 2, 2, 2, 3]
 
 
+def test_what_is_as_before_is_the_same_object() -> None:
+    one, other = PoolUid("default/team"), PoolUid("default/other")
+    files = {"a.yaml": pool("team"), "b.yaml": pool("other"), "c.yaml": tier("small", 1)}
+    before = load(files)
+    after = load({**files, "b.yaml": pool("other", limit="3")}, before)
+    assert after.resources.pools[one] is before.resources.pools[one]
+    assert after.resources.pools[other] != before.resources.pools[other]
+    assert after.resources.catalogue is before.resources.catalogue
+
+
 def test_problems_are_in_the_order_of_files_and_lines() -> None:
     files = {
         "b.yaml": pool("b", "zzz: 1", limit="x"),

@@ -69,6 +69,13 @@ def test_the_same_policy_is_the_same_bytes() -> None:
     assert one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True)
 
 
+def test_a_policy_is_never_sent_with_the_models_of_the_one_before() -> None:
+    other = replace(POLICY.catalogue, tiers=())
+    for catalogue in (POLICY.catalogue, other, other, POLICY.catalogue):
+        sent = encode_policy(replace(POLICY, catalogue=catalogue), epoch=1)
+        assert decode_policy(sent).catalogue == catalogue
+
+
 def test_a_guard_between_two_percents_is_not_rounded() -> None:
     tier = Tier(name="odd", rank=1, max_difficulty=1, models=(), context_guard=Fraction(1, 3))
     with pytest.raises(CodecError, match="tier odd: context_guard 1/3 is no whole percent"):
