@@ -25,7 +25,7 @@ def test_a_started_sidecar_answers_and_ends_with_its_endpoint() -> None:
                 data=traffic.request_body(traffic.Kind.PLAIN),
                 headers={"content-type": "application/json"},
             )
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=100) as answer:
                 assert "usage" in json.load(answer)
                 assert answer.headers["x-farebox-model"] == traffic.MODEL
             assert processes.resident_kib((endpoint.sidecar_pid,)) > 0

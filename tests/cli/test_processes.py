@@ -13,7 +13,7 @@ from farebox.cli import processes
 from farebox.cli.processes import ChildError, Children, tail_of
 from tests.support.runs import child_program
 
-BOUND_S = 30
+BOUND_S = 60
 
 
 def is_alive(pid: int) -> bool:

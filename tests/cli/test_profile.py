@@ -24,7 +24,7 @@ from farebox.launch.till import Till
 from farebox.simulated.ledger import bill_nanos, read_entries
 from tests.support.launching import make_trial, simulated_provider
 
-BOUND_S = 60
+BOUND_S = 100
 
 
 def options(out: Path, **changes: Any) -> Options:

@@ -16,7 +16,7 @@ from farebox.cli.demo import MANIFESTS
 from farebox.cli.demo_answers import PROMPTS
 from farebox.simulated.ledger import bill_nanos, read_entries
 
-BOUND_S = 60
+BOUND_S = 100
 COMMAND = [sys.executable, "-m", "farebox.cli"]
 
 

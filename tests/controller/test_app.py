@@ -99,7 +99,7 @@ async def test_every_grant_that_was_received_is_in_the_ledger_after_a_kill(
                 received[name] = (await peer.next(Grant)).granted
 
     async def kill_when_busy() -> None:
-        await eventually(lambda: sum(received.values()) >= 200 * DOLLAR, polls_max=2_000)
+        await eventually(lambda: sum(received.values()) >= 200 * DOLLAR)
         controller.kill()
 
     async with asyncio.timeout(PATIENCE_S):

@@ -35,7 +35,7 @@ from tests.support.scenes import FOREVER, has, pool, resources, wants
 from tests.support.stores import HeldStore
 from tests.support.tasks import beside
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 class Desk:

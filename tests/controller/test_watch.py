@@ -16,7 +16,7 @@ from tests.support.tasks import beside
 
 ORG = PoolUid("acme/org")
 SOON = DurationMs(10)
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 def watch_of(folder: Path) -> Watch:

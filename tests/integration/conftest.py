@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from farebox.cli.fleet import Pod
 from farebox.cli.processes import Child, Children
 from farebox.simulated.ledger import Entry, read_entries
 
-PATIENCE_S = 20.0
+PATIENCE_S = 100.0
 POLL_S = 0.05
 
 MODELS = """
@@ -77,7 +77,10 @@ class Fleet:
     def client(self, **options: Any) -> openai.AsyncOpenAI:
         """The real package, pointed at the sidecar."""
         made = openai.AsyncOpenAI(
-            base_url=fleet.base_url(self.sidecar), api_key="sk-secret-of-a-test", **options
+            base_url=fleet.base_url(self.sidecar),
+            api_key="sk-secret-of-a-test",
+            timeout=600.0,
+            **options,
         )
         self.clients.append(made)
         return made
@@ -122,7 +125,13 @@ async def until(holds: Callable[[], Any], what: str) -> None:
 
 
 @pytest.fixture
-async def system(tmp_path: Path) -> AsyncIterator[Fleet]:
+def money_ms() -> int:
+    """How long a call waits for money: longer than a slow machine needs to lend it."""
+    return 60_000
+
+
+@pytest.fixture
+async def system(tmp_path: Path, money_ms: int) -> AsyncIterator[Fleet]:
     """Provider, controller and sidecar with one generous pool."""
     manifests, state = tmp_path / "manifests", tmp_path / "state"
     manifests.mkdir()
@@ -134,9 +143,11 @@ async def system(tmp_path: Path) -> AsyncIterator[Fleet]:
         controller = await children.start(
             fleet.controller(state, manifests=manifests, variables=variables)
         )
-        sidecar = await children.start(
-            fleet.sidecar(state, pod=Pod(name="pod-0"), controller_port=controller.facts["grpc"])
+        program = fleet.sidecar(
+            state, pod=Pod(name="pod-0"), controller_port=controller.facts["grpc"]
         )
+        waits = ("--money-ms-max", str(money_ms))
+        sidecar = await children.start(replace(program, arguments=(*program.arguments, *waits)))
         await until_ready(sidecar)
         running = Fleet(children, state, manifests, provider, controller, sidecar)
         yield running

@@ -22,9 +22,9 @@ from farebox.simulated.ledger import bill_nanos, read_entries
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "before-launch.md"
-BOUND_S = 110
+BOUND_S = 600
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(2_000)
 COMMANDS = [
     line
     for block in re.findall(r"```sh\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)

@@ -8,7 +8,7 @@ import pytest
 
 from farebox.cli.admin import until_ready
 from farebox.simulated.ledger import bill_nanos
-from tests.integration.conftest import Fleet, pool_manifest, until
+from tests.integration.conftest import PATIENCE_S, Fleet, pool_manifest, until
 from tests.support.tasks import beside
 
 PROMPT: list[Any] = [{"role": "user", "content": "Tell me about fares. " * 20}]
@@ -99,6 +99,7 @@ async def test_what_can_never_be_served_is_refused_once(system: Fleet) -> None:
     assert await system.received() == before
 
 
+@pytest.mark.parametrize("money_ms", [2_000])
 async def test_without_a_controller_lent_money_is_spent_and_nothing_else(system: Fleet) -> None:
     system.write(pool_manifest("people", "1.00", "per: User"))
     client = system.client(max_retries=0)
@@ -147,7 +148,7 @@ async def test_without_a_controller_lent_money_is_spent_and_nothing_else(system:
 async def test_a_killed_sidecar_comes_back_with_its_money_and_its_debts(system: Fleet) -> None:
     client = system.client(max_retries=0)
     await asyncio.gather(*(ask(client) for _ in range(8)))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         flying = [beside(ask(client)) for _ in range(8)]
         await asyncio.sleep(0)
         await system.sidecar.kill()

@@ -97,6 +97,7 @@ def manifests(folder: Path, rows: Sequence[Outcome]) -> Path:
     return folder
 
 
+@pytest.mark.timeout(600)
 async def test_a_router_is_trained_on_what_gates_said_in_production(tmp_path: Path) -> None:
     rows = list({one.prompt: one for one in made_up(ROWS)}.values())
     receipts = await serve(tmp_path / "run", rows, keep_prompts=True)

@@ -58,11 +58,12 @@ spec:
     samples: 300
     catalogue: {catalogue}
     passRates: {{small: "0.95", large: "1"}}
-    escalationRate: "0.05"
+    escalationRate: "0.40"
 """
 PROMPTS = [f"Is order {number} late?" for number in range(20)]
 CALLS = 60
-WATCH = ("--watch-window-ms", "6000", "--heartbeat-ms", "500")
+WATCH = ("--watch-window-ms", "60000", "--heartbeat-ms", "500")
+"""A window for slow machines too: what outweighs the bad calls is as many good ones."""
 PROVIDER = {
     "models": [
         {"name": "small-model", "inputPerMillion": "0.10", "outputPerMillion": "0.10"},
@@ -196,7 +197,7 @@ async def running(tmp_path: Path) -> AsyncIterator[System]:
         yield System(state, book, provider, controller, sidecar)
 
 
-async def test_a_cheap_model_that_goes_bad_is_told_and_forgotten_once_mended(
+async def test_a_cheap_model_that_goes_bad_is_told_until_it_is_mended(
     running: System, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")

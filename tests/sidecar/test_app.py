@@ -86,7 +86,7 @@ async def sidecar(folder: Path, controller: int, *more: str) -> AsyncIterator[Ch
         *more,
     )
     try:
-        await eventually(ready.exists, polls_max=2_000)
+        await eventually(ready.exists, polls_max=6_000)
         ports = json.loads(ready.read_text())
         assert ports["pid"] == process.pid
         yield Child(
@@ -141,6 +141,7 @@ async def live(child: Child, controller: ScriptedController, provider: Simulated
 
     await controller.say(PolicyPush(epoch=1, policy=policy_at(provider.base_url, ORG_POOL)))
     await lend(controller, hello)
+    await child.until_it_says("/readyz")
     client = AsyncOpenAI(base_url=f"http://127.0.0.1:{child.http}/openai/v1", api_key="sk-x")
     async with client:
         answer = await client.chat.completions.create(
@@ -149,7 +150,6 @@ async def live(child: Child, controller: ScriptedController, provider: Simulated
             max_tokens=20,
         )
     assert answer.model == "gpt-4o-mini"
-    assert (await child.get("/readyz"))[0] == 200
     policy = json.loads((await child.get("/v1/policy"))[1])
     assert policy["classifier"] == "Heuristic"
     assert policy["weights"] == {"in_use": None, "problem": ""}

@@ -9,7 +9,8 @@ import pytest
 from farebox.core.budgets import OnExhausted, Per, Pool
 from farebox.core.money import Nanos
 from farebox.core.reasons import Reason
-from tests.support.desks import CALL, NEED, POLICY, Desk, held, refusal, until_waiting
+from tests.support.clocks import LoopClock
+from tests.support.desks import CALL, NEED, POLICY, WAIT, Desk, held, refusal, until_waiting
 from tests.support.money import ORG, TEAM
 from tests.support.policies import (
     MID,
@@ -139,10 +140,11 @@ async def test_a_fresh_denial_answers_the_next_call_without_asking(tmp_path: Pat
 
 
 async def test_money_on_its_way_is_waited_for_and_then_called_pending(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, team=NEED)
+    desk, clock = Desk(tmp_path, team=NEED), LoopClock()
     waiting = beside(desk.later())
     await until_waiting(desk, ORG)
     desk.deny(ORG, Reason.HOLD_PENDING)
+    clock.advance(WAIT)
     detail = refusal(await waiting).detail
     assert detail.reason is Reason.HOLD_PENDING
     assert detail.retry_after == 700
@@ -150,9 +152,12 @@ async def test_money_on_its_way_is_waited_for_and_then_called_pending(tmp_path: 
 
 
 async def test_without_a_controller_the_budget_cannot_be_verified(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
+    desk, clock = Desk(tmp_path), LoopClock()
     desk.leasing.disconnected()
-    detail = refusal(await desk.later()).detail
+    waiting = beside(desk.later())
+    await until_waiting(desk, ORG)
+    clock.advance(WAIT)
+    detail = refusal(await waiting).detail
     assert detail.reason is Reason.BUDGET_UNVERIFIABLE
 
 

@@ -6,8 +6,9 @@ The provider answers right or wrong as its book says; its own ledger is the trut
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,11 @@ from farebox.gates.grading import questions
 from farebox.simulated.ledger import bill_nanos, read_entries
 from farebox.simulated.server import SimulatedProvider
 from sidecar.events import MoneyHeld, MoneyRefused
+from tests.support.clocks import LoopClock
 from tests.support.gated import AGREEMENT, CASCADE, GRADER, TAG, gated_policy, steps
 from tests.support.peers import eventually, peer, read_request
 from tests.support.planes import Running, policy_at, running, simulated
+from tests.support.tasks import beside
 from tests.support.tills import Till
 
 ASKED = "Is this mail a complaint or a question?"
@@ -37,6 +40,8 @@ SMALL, MID, TOP = "gpt-4o-mini", "gpt-4o", "o1"
 WRONG = "I would rather not say."
 RIGHT = "complaint"
 OWN = "tests.support.gate_functions"
+ESCALATION_MS = 60_000
+"""Over when the clock of the loop is moved on, and on no machine before that."""
 
 
 @asynccontextmanager
@@ -220,6 +225,10 @@ async def test_a_function_of_the_user_decides(
 class StuckTill(Till):
     """Has the money for the first attempt; every other one waits for ever."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = 0
+
     def hold_now(
         self, plan: Plan, call: Call, policy: Policy, *, tried: frozenset[str], cap: Nanos | None
     ) -> MoneyHeld | MoneyRefused | None:
@@ -228,49 +237,89 @@ class StuckTill(Till):
     async def hold(
         self, plan: Plan, call: Call, policy: Policy, *, tried: frozenset[str], cap: Nanos | None
     ) -> MoneyHeld | MoneyRefused:
+        self.waiting += 1
         await asyncio.Event().wait()
         raise AssertionError("nobody sets it")
 
 
-async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A provider that takes a call and says nothing."""
-    await reader.read()
+class SlowProvider:
+    """Takes a call and says only this, which is not a whole answer."""
+
+    def __init__(self, said: bytes = b"") -> None:
+        self._said = said
+        self.asked = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(self._said)
+        await writer.drain()
+        self.asked += 1
+        await reader.read()
 
 
-async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A provider that says half of what it promises."""
-    await read_request(reader)
-    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{")
-    await reader.read()
+@dataclass(frozen=True, kw_only=True)
+class SlowStage:
+    """A data plane with a wrong answer at hand, and its clock."""
+
+    run: Running
+    clock: LoopClock
+
+    async def ask_until(self, late: Callable[[], bool]) -> tuple[str, str]:
+        """One call for whose escalation all time is over as soon as `late` holds."""
+        call = beside(ask(self.run))
+        await eventually(late)
+        self.clock.advance(ESCALATION_MS)
+        answer, headers = await call
+        return answer, headers["x-farebox-gate"]
+
+    @property
+    def endings(self) -> list[HoldEvent]:
+        """How the holds ended, in their order."""
+        return [one.event for one in self.run.till.ended]
 
 
-@pytest.mark.parametrize(
-    ("what", "serve", "till", "endings"),
-    [
-        ("the next tier is silent", never, Till(), [HoldEvent.SETTLE, HoldEvent.EXPIRE]),
-        ("the next tier stops half-way", half, Till(), [HoldEvent.SETTLE, HoldEvent.EXPIRE]),
-        ("the next tier is not reached", None, Till(), [HoldEvent.SETTLE, HoldEvent.VOID]),
-        ("there is no money yet", never, StuckTill(), [HoldEvent.SETTLE]),
-    ],
-)
-async def test_an_escalation_that_takes_too_long_gives_the_first_answer(
-    tmp_path: Path, what: str, serve: Any, till: Till, endings: list[HoldEvent]
-) -> None:
-    book = tmp_path / "book.jsonl"
+@asynccontextmanager
+async def slow_stage(folder: Path, port: int, till: Till | None = None) -> AsyncIterator[SlowStage]:
+    """The smallest model answers wrong; the larger ones are at this port."""
+    clock, book = LoopClock(), folder / "book.jsonl"
     book.write_text(json.dumps({"prompt": ASKED, "answers": {SMALL: WRONG}}))
-    async with AsyncExitStack() as stack:
-        provider = await stack.enter_async_context(simulated(tmp_path, outcomes=str(book)))
-        if serve is None:
-            port = stack.enter_context(full_port())
-        else:
-            port = (await stack.enter_async_context(peer(serve))).origin.port
+    async with simulated(folder, outcomes=str(book)) as provider:
         other = f"http://127.0.0.1:{port}/v1"
         base = policy_at({SMALL: provider.base_url, MID: other, TOP: other})
-        policy = gated_policy(base=base, escalation=steps(2, within_ms=300))
-        async with running(tmp_path, policy, till=till) as run:
-            answer, headers = await ask(run)
-            assert (answer, headers["x-farebox-gate"]) == (WRONG, "failed:label")
-            assert [one.event for one in till.ended] == endings
+        policy = gated_policy(base=base, escalation=steps(2, within_ms=ESCALATION_MS))
+        # It is the escalation's time that is over, not that for a connection.
+        longer = 2 * ESCALATION_MS
+        async with running(folder, policy, till=till, clock=clock, connect_ms_max=longer) as run:
+            yield SlowStage(run=run, clock=clock)
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"])
+async def test_an_escalation_that_is_answered_too_late_gives_the_first_answer(
+    tmp_path: Path, said: bytes
+) -> None:
+    other = SlowProvider(said)
+    async with peer(other.serve) as slow, slow_stage(tmp_path, slow.origin.port) as late:
+        told = await late.ask_until(lambda: other.asked == 1)
+        assert told == (WRONG, "failed:label")
+        assert late.endings == [HoldEvent.SETTLE, HoldEvent.EXPIRE]
+
+
+async def test_an_escalation_that_is_not_sent_in_time_costs_nothing(tmp_path: Path) -> None:
+    with full_port() as port:
+        async with slow_stage(tmp_path, port) as late:
+            till = late.run.till
+            told = await late.ask_until(lambda: len(till.ended) == len(till.open) == 1)
+            assert told == (WRONG, "failed:label")
+            assert late.endings == [HoldEvent.SETTLE, HoldEvent.VOID]
+
+
+async def test_an_escalation_without_money_in_time_gives_the_first_answer(tmp_path: Path) -> None:
+    till, other = StuckTill(), SlowProvider()
+    async with peer(other.serve) as slow, slow_stage(tmp_path, slow.origin.port, till) as late:
+        told = await late.ask_until(lambda: till.waiting == 1)
+        assert told == (WRONG, "failed:label")
+        assert late.endings == [HoldEvent.SETTLE]
+        assert other.asked == 0
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from farebox.core.reasons import Reason
 from sidecar import deferral, waiting_line
 from sidecar.events import MoneyHeld, MoneyRefused
 from sidecar.refusals import retry_after_s
+from tests.support.clocks import LoopClock
 from tests.support.desks import CALL, NEED, Desk, held, refusal, until_waiting
 from tests.support.money import ORG, TEAM
 from tests.support.policies import (
@@ -29,12 +30,11 @@ from tests.support.tasks import beside
 
 DOWNGRADE, DEFER, REJECT = OnExhausted.DOWNGRADE, OnExhausted.DEFER, OnExhausted.REJECT
 LONG = DurationMs(60_000)
-SHORT = DurationMs(30)
 
 
-def deferring(*options: OnExhausted, defer_for: DurationMs = LONG) -> Policy:
+def deferring(*options: OnExhausted) -> Policy:
     """A policy whose organisation has these options; its team has all of them."""
-    org = replace(ORG_POOL, on_exhausted=options, defer_for=defer_for)
+    org = replace(ORG_POOL, on_exhausted=options, defer_for=LONG)
     team = replace(TEAM_POOL, on_exhausted=(DOWNGRADE, DEFER, REJECT))
     return make_policy(team, org)
 
@@ -188,13 +188,14 @@ async def test_an_urgent_call_is_never_put_off() -> None:
 async def test_the_pools_order_is_kept(
     case: str, options: tuple[OnExhausted, ...], org: int, model: str | None
 ) -> None:
-    desk = Desk(org=org, team=HARD_NEED)
-    waiting = beside(desk.later(HARD, deferring(*options, defer_for=SHORT)))
+    desk, clock = Desk(org=org, team=HARD_NEED), LoopClock()
+    waiting = beside(desk.later(HARD, deferring(*options)))
     await until_waiting(desk, ORG)
     desk.deny(ORG, Reason.POOL_EXHAUSTED)
     await settled()
     waits = desk.cashier._deferral.calls > 0
     assert waits == (options[0] is DEFER), case
+    clock.advance(LONG)
     answer = await waiting
     if model is None:
         expected = Reason.DEFERRED_TOO_LONG if waits else Reason.POOL_EXHAUSTED
@@ -206,8 +207,10 @@ async def test_the_pools_order_is_kept(
 
 
 async def test_who_has_waited_too_long_is_told_when_to_come_again() -> None:
-    desk = Desk(team=9 * NEED)
-    detail = refusal(await (await in_line(desk, policy=deferring(DEFER, defer_for=SHORT)))).detail
+    desk, clock = Desk(team=9 * NEED), LoopClock()
+    waiting = await in_line(desk, policy=deferring(DEFER))
+    clock.advance(LONG)
+    detail = refusal(await waiting).detail
     assert detail.reason is Reason.DEFERRED_TOO_LONG
     assert (detail.pool, detail.settled) == ("acme/org", 4_900_000_000)
     assert "deferFor" in detail.message

@@ -268,6 +268,8 @@ async def test_what_was_counted_of_calls_goes_with_reports_and_with_the_goodbye(
     tmp_path: Path,
 ) -> None:
     async with scripted_controller() as (controller, port):
+        # No heartbeat falls between the second call and the goodbye.
+        controller.welcome = replace(controller.welcome, heartbeat=DurationMs(60_000))
         holder = Holder(tmp_path, port)
         holder.tallies.finished(make_outcome())
         async with running(holder):

@@ -12,6 +12,7 @@ import pytest
 from farebox.core.budgets import Per
 from farebox.core.money import Nanos
 from sidecar.listener import CHAT_PATH, _cap, _split
+from tests.support.clocks import LoopClock
 from tests.support.peers import eventually
 from tests.support.planes import Running, policy_at, running, simulated
 from tests.support.playbook import request_body
@@ -155,11 +156,13 @@ async def test_calls_under_way_are_bounded(tmp_path: Path) -> None:
         simulated(tmp_path) as provider,
         running(tmp_path, policy_at(provider.base_url), calls_max=1) as run,
     ):
-        slow = beside(send(run, headers={"x-sim-fault": "latency;ms=400"}))
+        clock = LoopClock()
+        slow = beside(send(run, headers={"x-sim-fault": "latency;ms=60000"}))
         await eventually(lambda: len(run.till.open) == 1)
         status, body, headers = await send(run)
         assert (status, body["error"]["code"]) == (429, "too_many_calls")
         assert headers["x-should-retry"] == "true"
+        clock.advance(60_000)
         assert (await slow)[0] == 200
         assert (await send(run))[0] == 200
 

@@ -12,7 +12,7 @@ from farebox.simulated.config import parse_config
 from farebox.simulated.ledger import Entry, read_entries
 from farebox.simulated.server import SimulatedProvider
 
-polls_max = 500
+polls_max = 6_000
 CONFIG: dict[str, Any] = {
     "seed": 7,
     "models": [
@@ -67,6 +67,7 @@ def make_client() -> ClientMaker:
             base_url=provider.base_url,
             api_key="sk-simulated-wxyz",
             max_retries=0,
+            timeout=600.0,
             default_headers={name.replace("_", "-"): value for name, value in headers.items()},
         )
 

@@ -8,7 +8,10 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletion
 
-from tests.simulated.conftest import ClientMaker, EntriesReader, ProviderMaker
+from tests.simulated.conftest import CONFIG, ClientMaker, EntriesReader, ProviderMaker
+from tests.support.clocks import LoopClock
+from tests.support.peers import eventually
+from tests.support.tasks import beside
 
 INPUT_PICO = 150_000
 CACHED_PICO = 75_000
@@ -226,11 +229,14 @@ async def test_a_slow_answer_arrives_whole(
 async def test_a_plain_call_is_billed_though_its_caller_left(
     make_provider: ProviderMaker, make_client: ClientMaker, entries_when: Any
 ) -> None:
-    async with make_provider() as provider, make_client(provider) as client:
-        with pytest.raises(openai.APITimeoutError):
-            await client.chat.completions.create(
-                **HELLO | {"model": "paced"}, max_tokens=50, timeout=0.02
-            )
+    clock, slow = LoopClock(), CONFIG["models"][2] | {"tokensPerSecond": 1}
+    async with make_provider(models=[slow]) as provider, make_client(provider) as client:
+        call = beside(client.chat.completions.create(**HELLO | {"model": "paced"}, max_tokens=50))
+        await eventually(lambda: provider._chat.open_calls == 1)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        clock.advance(50_000)
         (entry,) = await entries_when(1)
     assert entry.output_tokens == 50
 

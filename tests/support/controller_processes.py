@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 POLL_S = 0.02
 
 

@@ -14,7 +14,7 @@ from farebox.wire.codec import decode_request, encode_response
 from farebox.wire.messages import FromController, FromSidecar, Hello, Welcome
 from farebox.wire.v1 import lease_pb2, lease_pb2_grpc
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 class ScriptedController(lease_pb2_grpc.LeaseServiceServicer):
@@ -29,7 +29,7 @@ class ScriptedController(lease_pb2_grpc.LeaseServiceServicer):
             epoch=1,
             accepted=True,
             heartbeat=DurationMs(50),
-            ttl=DurationMs(15_000),
+            ttl=DurationMs(60_000),
             drift_ppm=200,
         )
         self.after_welcome: lease_pb2.SyncResponse | None = None

@@ -20,7 +20,8 @@ from tests.support.disks import MemoryFile
 from tests.support.money import FOREVER, ORG, TEAM, granted, lease_id
 from tests.support.policies import make_call, make_policy, planned
 
-WAIT = DurationMs(200)
+WAIT = DurationMs(60_000)
+"""For money from the controller. Nobody waits for so long: a LoopClock lets it pass."""
 TTL = DurationMs(15_000)
 POLICY = make_policy()
 CALL = make_call()

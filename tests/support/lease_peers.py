@@ -24,7 +24,7 @@ from farebox.wire.messages import (
 )
 from farebox.wire.v1 import lease_pb2, lease_pb2_grpc
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 _Message = TypeVar("_Message")
 

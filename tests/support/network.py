@@ -20,7 +20,7 @@ from farebox.cli.processes import Program
 from tests.support.doors import Doors
 
 _ROUTER_ADDRESS: Final = "192.0.2.254"
-_COMMAND_S_MAX: Final = 20
+_COMMAND_S_MAX: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

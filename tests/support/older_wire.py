@@ -19,7 +19,7 @@ BEFORE: Final = Path(__file__).parents[1] / "data" / "wire_before"
 BUF: Final = Path(sys.executable).with_name("buf")
 SERVICE: Final = "farebox.wire.v1.LeaseService"
 _PACKAGE: Final = "farebox.wire.v1"
-_BUILD_S_MAX: Final = 30
+_BUILD_S_MAX: Final = 100
 
 
 class OlderWire:

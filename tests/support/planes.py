@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from farebox.core.budgets import Pool
 from farebox.core.policy import Policy
 from farebox.core.tiers import Catalogue
-from farebox.runtime.clock import SystemClock
+from farebox.runtime.clock import Clock, SystemClock
 from farebox.runtime.endpoints import Endpoint
 from farebox.simulated.config import parse_config
 from farebox.simulated.server import SimulatedProvider
@@ -70,6 +70,7 @@ async def running(
     *,
     till: Till | None = None,
     secrets: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
     **config: Any,
 ) -> AsyncIterator[Running]:
     """Serve until the block ends; every hold has ended then."""
@@ -78,7 +79,7 @@ async def running(
         policies.replace(policy)
     plane = DataPlane(
         Config(controller=(LOOPBACK,), journal=folder / "journal", **config),
-        clock=SystemClock(),
+        clock=clock or SystemClock(),
         money=till,
         policies=policies,
         registry=registry,
@@ -86,7 +87,10 @@ async def running(
     )
     port = await plane.start(LOOPBACK)
     client = AsyncOpenAI(
-        base_url=f"http://127.0.0.1:{port}/openai/v1", api_key="sk-caller", max_retries=RETRIES
+        base_url=f"http://127.0.0.1:{port}/openai/v1",
+        api_key="sk-caller",
+        max_retries=RETRIES,
+        timeout=600.0,
     )
     try:
         async with client:

@@ -32,6 +32,8 @@ class HeldStore(MemoryStore):
 
 
 KEYS = Keys("/test")
+UNRENEWED_S = 600
+"""No test takes so long, and nobody renews the session of an elected store."""
 
 
 class ElectedStore:
@@ -40,9 +42,8 @@ class ElectedStore:
     def __init__(self, kv: Kv, clock: Clock | None = None, *, keys: Keys = KEYS) -> None:
         self._kv = kv
         self._keys = keys
-        self._election = Election(
-            kv, keys, clock or SystemClock(), Candidate(name="test", address="127.0.0.1:1")
-        )
+        me = Candidate(name="test", address="127.0.0.1:1")
+        self._election = Election(kv, keys, clock or SystemClock(), me, ttl_s=UNRENEWED_S)
         self.tenure: Tenure | None = None
         self.store: EtcdStore | None = None
 

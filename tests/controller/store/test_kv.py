@@ -57,9 +57,9 @@ async def test_pages_are_of_one_revision_until_it_is_compacted() -> None:
 async def test_the_keys_of_a_session_end_with_it() -> None:
     etcd = SimulatedEtcd()
     kv = SimulatedKv(etcd)
-    session = await kv.open_session(1)
+    session = await kv.open_session(600)
     await kv.transact([], [Put(b"mine", b"", session), Put(b"other", b"")])
-    assert await kv.renew_session(session) == 1
+    assert await kv.renew_session(session) == 600
     assert (await kv.read(b"mine")).rows
 
     etcd.sessions[session].ends = asyncio.get_running_loop().time()

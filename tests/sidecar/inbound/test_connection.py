@@ -17,10 +17,11 @@ from sidecar.inbound.connection import Caller
 from sidecar.inbound.request import Request
 from sidecar.inbound.server import Server
 from sidecar.refusals import RefusalDetail, plainly
+from tests.support.clocks import LoopClock
 from tests.support.peers import eventually
 
 BODY_BYTES_MAX = 1_000
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 Serve = Callable[[Request, Caller], Awaitable[None]]
 
@@ -220,11 +221,12 @@ async def test_a_head_that_never_ends_is_not_waited_for(monkeypatch: pytest.Monk
         assert await wire.rest() == b""
 
 
-async def test_a_connection_that_is_not_used_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "KEEP_ALIVE_MS", 30)
+async def test_a_connection_that_is_not_used_is_closed() -> None:
+    clock = LoopClock()
     async with wire_to(Echo()) as wire:
         await wire.says(post())
         assert (await wire.hears())[0] == 200
+        clock.advance(connection.KEEP_ALIVE_MS)
         assert await wire.rest() == b""
 
 

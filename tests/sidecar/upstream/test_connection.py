@@ -24,7 +24,7 @@ CHUNKED = (
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"3\r\nhel\r\n2\r\nlo\r\n0\r\ntrailer: yes\r\n\r\n"
 )
-PATIENCE_MS = 5_000
+PATIENCE_MS = 60_000
 
 
 async def connect(origin: Origin) -> Connection:

@@ -12,12 +12,13 @@ from sidecar.upstream.origin import Origin, target_of
 from sidecar.upstream.pool import Bounds, Pool, system_trust
 from sidecar.upstream.request import post
 from tests.support.certificates import make_certificate
+from tests.support.clocks import LoopClock
 from tests.support.peers import answering, body_of, eventually, head_of, peer
 from tests.support.tasks import beside
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 REQUEST = b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n"
-MS = 5_000
+MS = 60_000
 
 
 async def exchange(connection: Connection) -> bytes:
@@ -66,12 +67,14 @@ async def test_an_answer_that_was_not_read_whole_closes_its_connection() -> None
 
 async def test_idle_connections_are_bounded_in_number_and_time() -> None:
     async with peer(answering(OK)) as other:
-        pool = Pool(Bounds(idle_connections_max=1, idle_ms_max=50))
+        clock = LoopClock()
+        pool = Pool(Bounds(idle_connections_max=1, idle_ms_max=60_000))
         two = [await pool.acquire(other.origin) for _ in range(2)]
         for connection in two:
             await exchange(connection)
             pool.give_back(connection)
         await eventually(lambda: pool.counts(other.origin) == (1, 1))
+        clock.advance(60_000)
         await eventually(lambda: pool.counts(other.origin) == (0, 0))
 
 
@@ -124,10 +127,14 @@ async def test_room_that_comes_free_for_one_who_gives_up_goes_to_the_next() -> N
 
 async def test_waiting_in_line_is_bounded() -> None:
     async with peer(answering(OK)) as other:
-        pool = Pool(Bounds(connections_max=1, connect_ms_max=50))
+        clock = LoopClock()
+        pool = Pool(Bounds(connections_max=1, connect_ms_max=60_000))
         first = await pool.acquire(other.origin)
-        with pytest.raises(ConnectFailedError, match="within 50 ms"):
-            await pool.acquire(other.origin)
+        waiting = beside(pool.acquire(other.origin))
+        await asyncio.sleep(0)
+        clock.advance(60_000)
+        with pytest.raises(ConnectFailedError, match="within 60000 ms"):
+            await waiting
         first.close()
         await eventually(lambda: pool.counts(other.origin) == (0, 0))
 
