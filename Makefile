@@ -70,8 +70,15 @@ e2e-ledger: $(INSTALLED) etcd network ## Kill, stop and cut off real processes a
 		&& echo "make e2e-ledger: passed" \
 		|| { echo "make e2e-ledger: FAILED, see the tests named above"; exit 1; }
 
-e2e-kube: $(INSTALLED) kube-tools network runc ## Run it all on a real Kubernetes API server (root, Go)
-	@$(BIN)/pytest tests/e2e/kube -q -p no:randomly \
+# The story of an installation mostly waits, so the other tests run beside it. It is shown at the end.
+STORY := tests/e2e/kube/test_install.py
+e2e-kube: $(INSTALLED) kube-tools network runc ## Run it all on a real Kubernetes API server (10 minutes, root)
+	@mkdir -p build; \
+		$(BIN)/pytest $(STORY) -q -p no:randomly >build/story.log 2>&1 & story=$$!; \
+		echo "beside these runs the story of an installation: build/story.log"; \
+		$(BIN)/pytest tests/e2e/kube --ignore=$(STORY) -q -p no:randomly; others=$$?; \
+		wait $$story; told=$$?; cat build/story.log; \
+		test $$others -eq 0 && test $$told -eq 0 \
 		&& echo "make e2e-kube: passed" \
 		|| { echo "make e2e-kube: FAILED, see the tests named above"; exit 1; }
 
@@ -81,7 +88,7 @@ e2e-images: $(INSTALLED) runc ## Make both images' files, twice, and run the pro
 		&& echo "make e2e-images: passed" \
 		|| { echo "make e2e-images: FAILED, see the tests named above"; exit 1; }
 
-kube-tools: $(INSTALLED) ## Build kube-apiserver and what it needs, once (Go, 10 minutes)
+kube-tools: $(INSTALLED) ## Build kube-apiserver and what it needs, once (10 minutes)
 	@$(BIN)/python -m tests.support.kube_tools
 
 # Only the binary is wanted: what the package starts on its own is stopped again.
